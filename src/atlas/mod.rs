@@ -1,0 +1,3 @@
+//! All HTTP to the API.
+
+pub mod wire;

@@ -1,0 +1,1 @@
+//! exit: see docs/ARCHITECTURE.md.

@@ -1,0 +1,3 @@
+//! The thin shell.
+
+fn main() {}

@@ -78,8 +78,8 @@ mod tests {
     #[test]
     fn durations_need_a_unit() {
         assert_eq!(parse_duration("250ms"), Ok(Duration::from_millis(250)));
-        assert_eq!(parse_duration("8h"), Ok(Duration::from_secs(28_800)));
-        assert_eq!(parse_duration("1h30m"), Ok(Duration::from_secs(5_400)));
+        assert_eq!(parse_duration("8h"), Ok(Duration::from_hours(8)));
+        assert_eq!(parse_duration("1h30m"), Ok(Duration::from_mins(90)));
         for wrong in ["", "5", "-3s", "soon"] {
             assert!(parse_duration(wrong).is_err(), "{wrong}");
         }

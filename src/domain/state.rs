@@ -130,9 +130,7 @@ impl JobState {
             S::Ready => &[S::Storing, S::Submitted, S::LostOutput, S::Quarantined],
             S::Storing => &[S::Done, S::Ready, S::LostOutput, S::Quarantined],
             S::Unknown => &[S::Submitted, S::Pending, S::Failed],
-            S::Quarantined => &[S::Submitted, S::Pending],
-            S::LostOutput => &[S::Submitted, S::Pending],
-            S::Done => &[S::Submitted, S::Pending],
+            S::Quarantined | S::LostOutput | S::Done => &[S::Submitted, S::Pending],
             S::Failed | S::Canceled | S::Invalid => &[S::Pending],
         }
     }

@@ -185,6 +185,18 @@ impl Ledger {
         Ok(found > 0)
     }
 
+    /// Whether the ledger holds any prediction of this origin.
+    pub async fn has_predictions(&self, origin: &Origin) -> Result<bool> {
+        let found: i64 = sqlx::query_scalar(
+            "SELECT EXISTS (SELECT 1 FROM attempts WHERE origin = ?1 AND prediction_id IS NOT NULL)",
+        )
+        .bind(origin.as_str().to_owned())
+        .fetch_one(self.readers())
+        .await
+        .map_err(Error::on("looking for predictions"))?;
+        Ok(found > 0)
+    }
+
     /// The local file of a media key.
     pub async fn media(&self, key: &MediaKey) -> Result<MediaFile> {
         let row = sqlx::query("SELECT path, bytes FROM media WHERE sha256 = ?1 AND extension = ?2")

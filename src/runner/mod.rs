@@ -1,1 +1,122 @@
-//! runner: see docs/ARCHITECTURE.md.
+//! The lanes and what bounds them. Each lane takes jobs that are due in one state, does one side
+//! effect and commits one transition; lanes never call each other, they meet in the ledger.
+//!
+//! Paid work goes first: what an earlier run submitted is polled before anything new is sent.
+
+mod backoff;
+mod collect;
+mod gate;
+mod media;
+mod poll;
+mod queue;
+mod rate;
+mod reconcile;
+mod shared;
+mod shutdown;
+mod slots;
+mod store;
+mod submit;
+mod tell;
+mod work;
+
+use std::sync::Arc;
+
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+
+use crate::domain::{EventKind, JobState};
+use crate::ledger::{Error, JobId};
+
+pub use backoff::Backoff;
+pub use gate::{Gate, REJECTIONS, Stop};
+pub use rate::Rate;
+pub use shared::{Limits, Parts, Shared};
+pub use shutdown::Signals;
+pub use slots::{Slot, Slots};
+
+/// Runs every lane until all that can be done is done, or the gate says to leave. Returns once no
+/// POST is under way and every outcome is recorded.
+pub async fn run(parts: Parts, gate: Arc<Gate>) -> Result<(), Error> {
+    let (polls, inbox) = mpsc::unbounded_channel();
+    let shared = Arc::new(Shared::new(parts, gate, polls));
+    let interrupted = shared.ledger.recover().await?;
+    if interrupted > 0 {
+        tracing::warn!(interrupted, "submissions of an earlier run have no recorded outcome");
+    }
+    let resumed = poll::resume(&shared).await?;
+    tracing::info!(resumed, "predictions of earlier runs are polled first");
+    let mut lanes = JoinSet::new();
+    lanes.spawn(poll::lane(Arc::clone(&shared), inbox));
+    lanes.spawn(collect::lane(Arc::clone(&shared)));
+    lanes.spawn(reconcile::lane(Arc::clone(&shared)));
+    shared.first_polls_done().await;
+    lanes.spawn(submit::lane(Arc::clone(&shared)));
+    let watched = until_settled(&shared).await;
+    shared.gate.leave();
+    let mut result = watched;
+    while let Some(lane) = lanes.join_next().await {
+        let ended = lane.unwrap_or_else(|panic| Err(crashed(&panic)));
+        if result.is_ok() {
+            result = ended;
+        }
+    }
+    result
+}
+
+/// A lane that panicked is an error of ours: the ledger stays right, the run ends.
+fn crashed(panic: &tokio::task::JoinError) -> Error {
+    Error::Missing { what: format!("lane: it ended with {panic}") }
+}
+
+/// Waits until nothing is left that this run could still bring forward.
+async fn until_settled(shared: &Shared) -> Result<(), Error> {
+    loop {
+        let changed = shared.changed();
+        if shared.gate.is_leaving() {
+            return Ok(());
+        }
+        if shared.is_quiet() && nothing_to_collect(shared).await? {
+            note_budget(shared);
+            return Ok(());
+        }
+        tokio::select! {
+            () = changed => {}
+            () = shared.gate.leaving() => {}
+            () = tokio::time::sleep(std::time::Duration::from_millis(500)) => {}
+        }
+    }
+}
+
+/// The ledger has the last word: a job between two lanes is in neither.
+async fn nothing_to_collect(shared: &Shared) -> Result<bool, Error> {
+    for state in [JobState::Ready, JobState::Storing] {
+        let mut after = JobId(0);
+        loop {
+            let page = shared.ledger.paid(state, after, 64).await?;
+            if page.iter().any(|paid| shared.is_mine(paid)) {
+                shared.wake_collect();
+                return Ok(false);
+            }
+            let Some(last) = page.last() else { break };
+            after = last.job.id;
+        }
+    }
+    Ok(true)
+}
+
+/// Pending jobs that only the budget keeps from being submitted are a reason of their own.
+fn note_budget(shared: &Shared) {
+    if shared.gate.is_open() && shared.pending() > 0 {
+        shared.gate.stop(Stop::Budget);
+    }
+}
+
+/// Tells that submitting stopped, once for each reason.
+pub(crate) async fn stop(shared: &Shared, why: Stop) {
+    let reason = why.reason();
+    if shared.gate.stop(why) {
+        tracing::warn!(reason, "submitting stopped");
+        shared.tell(EventKind::RunPaused { reason }).await;
+        shared.wake_all();
+    }
+}

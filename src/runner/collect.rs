@@ -1,0 +1,291 @@
+//! The collect lane: completed predictions become files in place. Nothing here costs money, so it is
+//! tried as long as there is hope; a result is never bought again.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+
+use super::gate::Stop;
+use super::poll::Polling;
+use super::shared::Shared;
+use super::stop;
+use super::store;
+use super::work::Busy;
+use crate::artifacts::{Expect, FetchError, Fetched, RelPath, Wanted};
+use crate::domain::{Endpoint, JobState, Output};
+use crate::ledger::{Error, JobId, Paid, Trouble};
+
+/// Jobs read at a time.
+const PAGE: u32 = 64;
+/// Fresh links asked for after "gone" before the output counts as lost.
+const GONE: u32 = 3;
+/// Failed tries with one link before a fresh one is asked for.
+const TRIES_A_LINK: u32 = 3;
+/// Failed tries in all before the output counts as lost, or as no media.
+const TRIES: u32 = 18;
+/// Pages instead of media before the job is set aside.
+const NO_MEDIA: u32 = 3;
+
+/// How often collecting a job has failed, and when it may be tried again.
+#[derive(Clone, Copy, Debug)]
+struct Trials {
+    gone: u32,
+    failed: u32,
+    no_media: u32,
+    not_before: Instant,
+    busy: bool,
+}
+
+/// The lane's memory of jobs that did not go through at once.
+#[derive(Default)]
+struct Book(Mutex<HashMap<JobId, Trials>>);
+
+impl Book {
+    fn with<T>(&self, job: JobId, change: impl FnOnce(&mut Trials) -> T) -> T {
+        let mut book = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        change(book.entry(job).or_insert_with(|| Trials {
+            gone: 0,
+            failed: 0,
+            no_media: 0,
+            not_before: Instant::now(),
+            busy: false,
+        }))
+    }
+
+    /// Takes a job if nobody has it and its pause is over.
+    fn take(&self, job: JobId) -> bool {
+        self.with(job, |trials| {
+            let free = !trials.busy && trials.not_before <= Instant::now();
+            trials.busy |= free;
+            free
+        })
+    }
+
+    fn release(&self, job: JobId, forget: bool) {
+        self.with(job, |trials| trials.busy = false);
+        if forget {
+            self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&job);
+        }
+    }
+}
+
+/// Collects until the run is to end. A download that is cut then goes on in the next run.
+pub(super) async fn lane(shared: Arc<Shared>) -> Result<(), Error> {
+    let book = Arc::new(Book::default());
+    let mut tasks = JoinSet::new();
+    loop {
+        let permit = tokio::select! {
+            permit = Arc::clone(&shared.downloads).acquire_owned() => permit,
+            () = shared.gate.leaving() => return Ok(()),
+        };
+        let Ok(permit) = permit else { return Ok(()) };
+        if let Some(paid) = next(&shared, &book).await? {
+            let busy = shared.begin_work();
+            tasks.spawn(one(Arc::clone(&shared), Arc::clone(&book), paid, (permit, busy)));
+        } else {
+            drop(permit);
+            tokio::select! {
+                () = shared.collect_woken() => {}
+                () = tokio::time::sleep(Duration::from_millis(500)) => {}
+                () = shared.gate.leaving() => return Ok(()),
+                Some(ended) = tasks.join_next(), if !tasks.is_empty() => {
+                    ended.unwrap_or_else(|panic| Err(super::crashed(&panic)))?;
+                }
+            }
+        }
+        while let Some(ended) = tasks.try_join_next() {
+            ended.unwrap_or_else(|panic| Err(super::crashed(&panic)))?;
+        }
+    }
+}
+
+/// The next job to collect; what a crash left in `storing` goes first.
+async fn next(shared: &Shared, book: &Book) -> Result<Option<Paid>, Error> {
+    for state in [JobState::Storing, JobState::Ready] {
+        let mut after = JobId(0);
+        loop {
+            let page = shared.ledger.paid(state, after, PAGE).await?;
+            let Some(last) = page.last().map(|paid| paid.job.id) else { break };
+            after = last;
+            let free = |paid: &Paid| shared.is_mine(paid) && book.take(paid.job.id);
+            if let Some(paid) = page.into_iter().find(free) {
+                return Ok(Some(paid));
+            }
+        }
+    }
+    Ok(None)
+}
+
+async fn one(
+    shared: Arc<Shared>,
+    book: Arc<Book>,
+    paid: Paid,
+    held: (OwnedSemaphorePermit, Busy),
+) -> Result<(), Error> {
+    let result = collect(&shared, &book, &paid).await;
+    let done = matches!(result, Ok(true));
+    book.release(paid.job.id, done);
+    if let Err(error) = &result {
+        stop(&shared, Stop::Storage(error.to_string())).await;
+    }
+    drop(held);
+    shared.wake_collect();
+    result.map(|_| ())
+}
+
+/// Brings one job to `done`, or one step nearer. Returns whether it is done.
+async fn collect(shared: &Shared, book: &Book, paid: &Paid) -> Result<bool, Error> {
+    if paid.state == JobState::Storing {
+        return match store::take_up(shared, paid).await? {
+            store::Stored::Done => Ok(true),
+            store::Stored::NotYet => Ok(false),
+            store::Stored::Failed(error) => {
+                stop(shared, Stop::Storage(error.to_string())).await;
+                Ok(false)
+            }
+        };
+    }
+    let mut files = Vec::new();
+    for (index, raw) in paid.outputs.iter().enumerate() {
+        match fetch(shared, paid, index + 1, &Output::parse(raw)).await {
+            Ok(file) => files.push(file),
+            Err(error) => {
+                failed(shared, book, paid, error).await?;
+                return Ok(false);
+            }
+        }
+    }
+    match store::store(shared, paid, files).await? {
+        store::Stored::Done => Ok(true),
+        store::Stored::NotYet => Ok(false),
+        store::Stored::Failed(error) => {
+            stop(shared, Stop::Storage(error.to_string())).await;
+            Ok(false)
+        }
+    }
+}
+
+async fn fetch(
+    shared: &Shared,
+    paid: &Paid,
+    index: usize,
+    output: &Output,
+) -> Result<Fetched, FetchError> {
+    let folder: RelPath = store::folder(shared, paid, index);
+    let stem = format!("{}-{index}", paid.attempt.0);
+    let expect = match shared.endpoints.get(&paid.job.request.model) {
+        Some(Endpoint::Video) => Expect::Video,
+        Some(Endpoint::Image) => Expect::Image,
+        Some(Endpoint::Audio) => Expect::Audio,
+        None => Expect::Any,
+    };
+    let wanted = Wanted { output, folder: &folder, stem: &stem, expect };
+    tokio::select! {
+        fetched = shared.artifacts.fetch(&wanted) => fetched,
+        () = shared.gate.leaving() => Err(FetchError::Transient {
+            message: "the run is ending".to_owned(),
+            retry_after: None,
+        }),
+    }
+}
+
+/// What a failed download means for the job.
+async fn failed(
+    shared: &Shared,
+    book: &Book,
+    paid: &Paid,
+    error: FetchError,
+) -> Result<(), Error> {
+    if shared.gate.is_leaving() {
+        return Ok(());
+    }
+    let message = error.to_string();
+    let trouble = |class: &str| Trouble {
+        class: class.to_owned(),
+        message: message.clone(),
+        ..Trouble::default()
+    };
+    tracing::warn!(job.key = paid.job.key, message, "a download failed");
+    let job = paid.job.id;
+    match error {
+        FetchError::Gone { .. } => {
+            let gone = book.with(job, |trials| {
+                trials.gone += 1;
+                trials.gone
+            });
+            if gone > GONE {
+                return set_aside(shared, paid, JobState::LostOutput, trouble("link_gone")).await;
+            }
+            fresh_link(shared, paid, trouble("link_gone")).await
+        }
+        FetchError::Transient { retry_after, .. } => {
+            try_again(shared, book, paid, trouble("download"), retry_after).await
+        }
+        FetchError::NotMedia { .. } => {
+            let pages = book.with(job, |trials| {
+                trials.no_media += 1;
+                trials.no_media
+            });
+            if pages >= NO_MEDIA {
+                return set_aside(shared, paid, JobState::Quarantined, trouble("no_media")).await;
+            }
+            try_again(shared, book, paid, trouble("no_media"), None).await
+        }
+        FetchError::Refused { .. } => {
+            set_aside(shared, paid, JobState::Quarantined, trouble("address_refused")).await
+        }
+        FetchError::TooLarge { .. } => {
+            set_aside(shared, paid, JobState::Quarantined, trouble("too_large")).await
+        }
+        FetchError::Full(_) | FetchError::Io(_) => {
+            stop(shared, Stop::Storage(message)).await;
+            Ok(())
+        }
+    }
+}
+
+/// Waits, and every few tries asks the API for a fresh link: that also tells whether the network is
+/// there at all, so an outage loses nothing.
+async fn try_again(
+    shared: &Shared,
+    book: &Book,
+    paid: &Paid,
+    trouble: Trouble,
+    retry_after: Option<Duration>,
+) -> Result<(), Error> {
+    let backoff = shared.limits.backoff;
+    let failed = book.with(paid.job.id, |trials| {
+        trials.failed += 1;
+        trials.not_before = Instant::now() + backoff.delay_at_least(trials.failed, retry_after);
+        trials.failed
+    });
+    if failed >= TRIES {
+        return set_aside(shared, paid, JobState::LostOutput, trouble).await;
+    }
+    if failed.is_multiple_of(TRIES_A_LINK) {
+        return fresh_link(shared, paid, trouble).await;
+    }
+    Ok(())
+}
+
+/// Back to the poll lane: the same prediction, a new link. Never a new generation.
+async fn fresh_link(shared: &Shared, paid: &Paid, trouble: Trouble) -> Result<(), Error> {
+    shared.ledger.set_aside(paid.job.id, JobState::Submitted, trouble).await?;
+    shared.poll(Polling::new(shared, paid.clone(), None));
+    Ok(())
+}
+
+async fn set_aside(
+    shared: &Shared,
+    paid: &Paid,
+    to: JobState,
+    trouble: Trouble,
+) -> Result<(), Error> {
+    shared.ledger.set_aside(paid.job.id, to, trouble.clone()).await?;
+    shared.tell_failed(&paid.job, to, &trouble).await;
+    Ok(())
+}

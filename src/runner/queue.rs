@@ -1,0 +1,119 @@
+//! The pending jobs that are due, read from the ledger a page at a time: a million rows cost no more
+//! memory than a thousand.
+
+use std::collections::{HashSet, VecDeque};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::shared::Shared;
+use crate::domain::{JobState, Timestamp, clock};
+use crate::ledger::{Error, Job, JobId};
+
+/// Jobs read at a time.
+const PAGE: usize = 256;
+
+/// The submit lane's view of what is due.
+#[derive(Default)]
+pub(super) struct Queue {
+    page: VecDeque<Job>,
+    claimed: Arc<Mutex<HashSet<JobId>>>,
+}
+
+/// A job taken from the queue; until this is dropped no page brings it again.
+pub(super) struct Claim {
+    pub(super) job: Job,
+    claimed: Arc<Mutex<HashSet<JobId>>>,
+}
+
+/// What the queue has.
+pub(super) enum Due {
+    /// A job to submit now.
+    Now(Box<Claim>),
+    /// Nothing before this moment.
+    At(Timestamp),
+    /// Nothing at all; a commit elsewhere may change that.
+    Nothing,
+}
+
+impl Queue {
+    /// The next job that is due and affordable.
+    pub(super) async fn next(&mut self, shared: &Shared) -> Result<Due, Error> {
+        loop {
+            while let Some(job) = self.page.pop_front() {
+                if !shared.is_blocked(job.batch) {
+                    return Ok(Due::Now(Box::new(self.claim(job))));
+                }
+            }
+            if !self.refill(shared).await? {
+                return self.wait(shared).await;
+            }
+        }
+    }
+
+    fn claim(&self, job: Job) -> Claim {
+        self.lock().insert(job.id);
+        Claim { job, claimed: Arc::clone(&self.claimed) }
+    }
+
+    /// Reads the next page; the jobs being submitted may still look pending, and are left out.
+    async fn refill(&mut self, shared: &Shared) -> Result<bool, Error> {
+        let now = clock::now();
+        for (batch, _) in &shared.batches {
+            if shared.is_blocked(*batch) {
+                continue;
+            }
+            let limit = PAGE + self.lock().len();
+            let due = shared.ledger.due(*batch, now, u32::try_from(limit).unwrap_or(u32::MAX)).await?;
+            let claimed = self.lock();
+            let fresh = due.into_iter().filter(|job| !claimed.contains(&job.id)).take(PAGE);
+            let fresh: VecDeque<_> = fresh.collect();
+            drop(claimed);
+            if !fresh.is_empty() {
+                self.page = fresh;
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    async fn wait(&self, shared: &Shared) -> Result<Due, Error> {
+        let mut next = None;
+        let mut pending = false;
+        for (batch, _) in &shared.batches {
+            if shared.is_blocked(*batch) {
+                continue;
+            }
+            pending |= shared.ledger.tally(*batch).count(JobState::Pending) > 0;
+            next = earliest(next, shared.ledger.next_due(*batch).await?);
+        }
+        let nobody = self.lock().is_empty();
+        if next.is_none() && pending && nobody {
+            resync(shared).await?;
+        }
+        // What is claimed may still look due: whoever holds it wakes the lane when it is done.
+        Ok(match next {
+            Some(at) if at > clock::now() => Due::At(at),
+            Some(_) if nobody => Due::At(clock::now()),
+            _ => Due::Nothing,
+        })
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashSet<JobId>> {
+        self.claimed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn earliest(one: Option<Timestamp>, two: Option<Timestamp>) -> Option<Timestamp> {
+    one.into_iter().chain(two).min()
+}
+
+/// Another process (`cancel`, `requeue`) changed the ledger under our figures: read them again.
+async fn resync(shared: &Shared) -> Result<(), Error> {
+    let names: Vec<String> = shared.batches.iter().map(|(_, name)| name.clone()).collect();
+    shared.ledger.watch(&names).await
+}
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        self.claimed.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.job.id);
+    }
+}

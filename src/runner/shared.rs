@@ -1,0 +1,299 @@
+//! What the lanes share: the rooms they join, the limits, and what wakes them.
+
+use std::collections::{HashMap, HashSet};
+use std::num::NonZeroU32;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::{Notify, Semaphore, mpsc};
+
+use super::backoff::Backoff;
+use super::gate::Gate;
+use super::poll::Polling;
+use super::rate::Rate;
+use super::slots::Slots;
+use super::work::{Busy, Work};
+use crate::artifacts::Artifacts;
+use crate::atlas::Api;
+use crate::domain::{
+    Endpoint, Event, EventKind, JobState, Micros, Origin, Totals, clock,
+};
+use crate::ledger::{BatchId, JobId, Ledger, Paid, RunId};
+
+/// The numbers a run is bound by.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Predictions in flight at the API at most.
+    pub concurrency: NonZeroU32,
+    /// Downloads at a time.
+    pub downloads: NonZeroU32,
+    /// Submissions a minute.
+    pub rpm: Option<u32>,
+    /// Counted tries of a job.
+    pub max_attempts: NonZeroU32,
+    /// Delays between tries.
+    pub backoff: Backoff,
+    /// The shortest and the longest pause between two polls of a prediction.
+    pub poll: (Duration, Duration),
+    /// From submission until a job that is still running is set aside.
+    pub job_timeout: Duration,
+    /// Before "not in the history" counts as proof.
+    pub absence_wait: Duration,
+}
+
+/// What a run is made of.
+pub struct Parts {
+    /// The ledger, owned by this process.
+    pub ledger: Ledger,
+    /// The API.
+    pub api: Api,
+    /// The output folder.
+    pub artifacts: Artifacts,
+    /// The batches whose pending jobs are submitted, with their names, in order.
+    pub batches: Vec<(BatchId, String)>,
+    /// Which endpoint each model belongs to.
+    pub endpoints: HashMap<String, Endpoint>,
+    /// The run's number and name.
+    pub run: (RunId, String),
+    /// The limits.
+    pub limits: Limits,
+    /// Who hears what happened.
+    pub events: mpsc::Sender<Event>,
+}
+
+/// What wakes whom.
+#[derive(Default)]
+struct Wakes {
+    submit: Notify,
+    collect: Notify,
+    reconcile: Notify,
+    first_polls: Notify,
+}
+
+/// Failures in a row without a success between them.
+#[derive(Default)]
+pub(super) struct Streaks {
+    pub(super) rejected: AtomicU64,
+    pub(super) unknown: AtomicU64,
+    pub(super) throttled: AtomicU64,
+    pub(super) key_refused: AtomicU64,
+}
+
+/// The common ground of the lanes of one run.
+pub struct Shared {
+    pub(super) ledger: Ledger,
+    pub(super) api: Api,
+    pub(super) artifacts: Artifacts,
+    pub(super) batches: Vec<(BatchId, String)>,
+    pub(super) endpoints: HashMap<String, Endpoint>,
+    pub(super) run: RunId,
+    pub(super) limits: Limits,
+    pub(super) origin: Origin,
+    pub(super) gate: Arc<Gate>,
+    pub(super) slots: Slots,
+    pub(super) downloads: Arc<Semaphore>,
+    pub(super) rate: Rate,
+    pub(super) streaks: Streaks,
+    pub(super) uploads: super::media::Uploads,
+    pub(super) unknowns: super::reconcile::Unknowns,
+    /// Jobs this run has given up collecting: they wait in the ledger for the next one.
+    pub(super) given_up: Mutex<HashSet<JobId>>,
+    /// Batches whose next job the budget does not allow, with what was spent then.
+    pub(super) blocked: Mutex<HashMap<BatchId, Micros>>,
+    run_name: String,
+    events: mpsc::Sender<Event>,
+    polls: mpsc::UnboundedSender<Polling>,
+    wakes: Wakes,
+    work: Work,
+    unpolled: AtomicU64,
+    submitted: AtomicU64,
+}
+
+impl Shared {
+    pub(super) fn new(
+        parts: Parts,
+        gate: Arc<Gate>,
+        polls: mpsc::UnboundedSender<Polling>,
+    ) -> Self {
+        let limits = parts.limits;
+        Self {
+            origin: parts.api.origin(),
+            slots: Slots::new(limits.concurrency.get().into()),
+            downloads: Arc::new(Semaphore::new(limits.downloads.get() as usize)),
+            rate: Rate::new(limits.rpm),
+            ledger: parts.ledger,
+            api: parts.api,
+            artifacts: parts.artifacts,
+            batches: parts.batches,
+            endpoints: parts.endpoints,
+            run: parts.run.0,
+            run_name: parts.run.1,
+            events: parts.events,
+            limits,
+            gate,
+            polls,
+            streaks: Streaks::default(),
+            uploads: super::media::Uploads::default(),
+            unknowns: super::reconcile::Unknowns::default(),
+            given_up: Mutex::default(),
+            blocked: Mutex::default(),
+            wakes: Wakes::default(),
+            work: Work::default(),
+            unpolled: AtomicU64::new(0),
+            submitted: AtomicU64::new(0),
+        }
+    }
+
+    /// Tells what happened. Called after the commit, never before. Progress that is gone is no error.
+    pub(super) async fn tell(&self, kind: EventKind) {
+        let event = Event {
+            at: clock::now(),
+            run: self.run_name.clone(),
+            totals: self.totals(),
+            kind,
+        };
+        let _ = self.events.send(event).await;
+    }
+
+    /// How the run stands.
+    pub(super) fn totals(&self) -> Totals {
+        let (in_flight, concurrency) = self.slots.figures();
+        let free = self.downloads.available_permits() as u64;
+        let mut totals = Totals {
+            in_flight,
+            concurrency,
+            downloading: u64::from(self.limits.downloads.get()).saturating_sub(free),
+            submitted: self.submitted.load(Ordering::Relaxed),
+            budget: Some(Micros::ZERO),
+            ..Totals::default()
+        };
+        for (batch, _) in &self.batches {
+            let tally = self.ledger.tally(*batch);
+            for (sum, count) in totals.jobs.iter_mut().zip(tally.jobs) {
+                *sum += count;
+            }
+            totals.retrying += tally.retrying;
+            totals.spent = totals.spent.saturating_add(tally.spent());
+            totals.budget = totals.budget.zip(tally.budget).map(|(a, b)| a.saturating_add(b));
+        }
+        totals
+    }
+
+    /// Notes that one POST was sent.
+    pub(super) fn count_submission(&self) {
+        self.submitted.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Pending jobs of this run's batches.
+    pub(super) fn pending(&self) -> u64 {
+        let pending = |id: &BatchId| self.ledger.tally(*id).count(JobState::Pending);
+        self.batches.iter().map(|(id, _)| pending(id)).sum()
+    }
+
+    /// Whether a batch's next job is kept back by its budget: until money comes back.
+    pub(super) fn is_blocked(&self, batch: BatchId) -> bool {
+        let mut blocked = self.blocked.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(spent) = blocked.get(&batch) else { return false };
+        if self.ledger.tally(batch).spent() >= *spent {
+            return true;
+        }
+        blocked.remove(&batch);
+        false
+    }
+
+    /// Whether no lane has anything under way and nothing can be submitted any more.
+    pub(super) fn is_quiet(&self) -> bool {
+        let waiting = |id: BatchId| {
+            self.ledger.tally(id).count(JobState::Pending) > 0 && !self.is_blocked(id)
+        };
+        let submittable = self.gate.is_open() && self.batches.iter().any(|(id, _)| waiting(*id));
+        self.work.count() == 0 && !submittable && self.unknowns.hopeful() == 0
+    }
+
+    /// Whether a paid job lives at this run's API and was not given up.
+    pub(super) fn is_mine(&self, paid: &Paid) -> bool {
+        let given_up = self.given_up.lock().unwrap_or_else(PoisonError::into_inner);
+        paid.origin == self.origin && !given_up.contains(&paid.job.id)
+    }
+
+    /// Leaves a job to the next run.
+    pub(super) fn give_up(&self, job: JobId) {
+        self.given_up.lock().unwrap_or_else(PoisonError::into_inner).insert(job);
+    }
+
+    pub(super) fn begin_work(&self) -> Busy {
+        self.work.begin()
+    }
+
+    /// Resolves when some work ends, or a lane was woken.
+    pub(super) fn changed(&self) -> impl Future<Output = ()> + '_ {
+        self.work.ended()
+    }
+
+    /// Hands a prediction to the poll lane. That the lane has gone is no error: the ledger has it.
+    pub(super) fn poll(&self, polling: Polling) {
+        let _ = self.polls.send(polling);
+    }
+
+    /// Notes predictions of earlier runs that are to be polled before anything is submitted.
+    pub(super) fn expect_first_polls(&self, count: u64) {
+        self.unpolled.fetch_add(count, Ordering::SeqCst);
+    }
+
+    /// Notes that one of them was polled.
+    pub(super) fn first_poll_done(&self) {
+        if self.unpolled.fetch_sub(1, Ordering::SeqCst) == 1 {
+            self.wakes.first_polls.notify_waiters();
+        }
+    }
+
+    /// Waits until every prediction of an earlier run was polled once, or the run is to end.
+    pub(super) async fn first_polls_done(&self) {
+        loop {
+            let done = self.wakes.first_polls.notified();
+            if self.unpolled.load(Ordering::SeqCst) == 0 || self.gate.is_leaving() {
+                return;
+            }
+            tokio::select! {
+                () = done => {}
+                () = self.gate.leaving() => {}
+            }
+        }
+    }
+
+    pub(super) fn wake_submit(&self) {
+        self.wakes.submit.notify_one();
+    }
+
+    pub(super) fn wake_collect(&self) {
+        self.wakes.collect.notify_one();
+    }
+
+    pub(super) fn wake_reconcile(&self) {
+        self.wakes.reconcile.notify_one();
+    }
+
+    pub(super) fn wake_all_but_reconcile(&self) {
+        self.wake_submit();
+        self.wake_collect();
+        self.work.nudge();
+    }
+
+    pub(super) fn wake_all(&self) {
+        self.wake_all_but_reconcile();
+        self.wake_reconcile();
+    }
+
+    pub(super) async fn submit_woken(&self) {
+        self.wakes.submit.notified().await;
+    }
+
+    pub(super) async fn collect_woken(&self) {
+        self.wakes.collect.notified().await;
+    }
+
+    pub(super) async fn reconcile_woken(&self) {
+        self.wakes.reconcile.notified().await;
+    }
+}

@@ -1,0 +1,353 @@
+//! The submit lane: pending, due and affordable jobs → a durable intent → one POST → its outcome.
+//!
+//! The only caller of `Api::submit`. Each POST runs in a task of its own that no cancellation drops.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use tokio::task::JoinSet;
+
+use super::gate::{REJECTIONS, Stop};
+use super::media::{self, MediaError};
+use super::poll::Polling;
+use super::queue::{Claim, Due, Queue};
+use super::shared::Shared;
+use super::slots::Slot;
+use super::work::Busy;
+use super::{reconcile, stop};
+use crate::atlas::{Rejection, SubmitOutcome, Submitted, UploadError};
+use crate::domain::{
+    AttemptState, Digest, Endpoint, EventKind, Micros, PredictionId, Timestamp, clock,
+};
+use crate::ledger::{Begun, Error, Intent, Job, NewAttempt, Next, Trouble};
+
+/// Takes due jobs while there are slots, until the gate closes.
+pub(super) async fn lane(shared: Arc<Shared>) -> Result<(), Error> {
+    let mut queue = Queue::default();
+    let mut posts = JoinSet::new();
+    while shared.gate.is_open() {
+        let slot = tokio::select! {
+            slot = shared.slots.acquire() => slot,
+            () = shared.gate.closed() => break,
+        };
+        match queue.next(&shared).await? {
+            Due::Now(claim) => {
+                let busy = shared.begin_work();
+                let shared = Arc::clone(&shared);
+                posts.spawn(async move { post(&shared, *claim, slot, busy).await });
+            }
+            Due::At(at) => {
+                drop(slot);
+                rest(&shared, clock::between(clock::now(), at)).await;
+            }
+            Due::Nothing => {
+                drop(slot);
+                rest(&shared, Duration::from_secs(5)).await;
+            }
+        }
+        while let Some(ended) = posts.try_join_next() {
+            ended.unwrap_or_else(|panic| Err(super::crashed(&panic)))?;
+        }
+    }
+    // C7: a POST that is under way gets its full time, whatever ended the lane.
+    while let Some(ended) = posts.join_next().await {
+        ended.unwrap_or_else(|panic| Err(super::crashed(&panic)))?;
+    }
+    Ok(())
+}
+
+async fn rest(shared: &Shared, length: Duration) {
+    tokio::select! {
+        () = tokio::time::sleep(length.max(Duration::from_millis(5))) => {}
+        () = shared.submit_woken() => {}
+        () = shared.gate.closed() => {}
+    }
+}
+
+/// One job: upload what it needs, commit the intent, send, record.
+async fn post(shared: &Shared, claim: Claim, slot: Slot, busy: Busy) -> Result<(), Error> {
+    let job = &claim.job;
+    let result = prepare_and_send(shared, job, slot).await;
+    drop(claim);
+    drop(busy);
+    shared.wake_submit();
+    match result {
+        Err(error) if error.is_fatal() => {
+            stop(shared, Stop::Storage(error.to_string())).await;
+            Err(error)
+        }
+        other => other,
+    }
+}
+
+async fn prepare_and_send(shared: &Shared, job: &Job, slot: Slot) -> Result<(), Error> {
+    let Some(endpoint) = shared.endpoints.get(&job.request.model).copied() else {
+        let message = format!("no endpoint is known for model {}", job.request.model);
+        return fail_unsent(shared, job, "unknown_model", message).await;
+    };
+    let urls = match media::urls(shared, &job.request).await {
+        Ok(urls) => urls,
+        Err(MediaError::Ledger(error)) => return Err(error),
+        Err(MediaError::Upload(error)) => return upload_failed(shared, job, error).await,
+    };
+    let Some(body) = job.request.body(&urls) else {
+        let message = "a media file has no URL".to_owned();
+        return fail_unsent(shared, job, "upload", message).await;
+    };
+    shared.rate.turn().await;
+    if !shared.gate.is_open() {
+        return Ok(());
+    }
+    let new = NewAttempt {
+        job: job.id,
+        run: shared.run,
+        origin: shared.origin.clone(),
+        model: job.request.model.clone(),
+        body_sha256: Digest::of(body.as_bytes()),
+        price: job.price.unwrap_or(Micros::ZERO),
+    };
+    match shared.ledger.begin_attempt(new).await? {
+        Begun::Intent(intent) => send(shared, job, &intent, (endpoint, body), slot).await,
+        Begun::NotPending => Ok(()),
+        Begun::OverBudget => {
+            block(shared, job);
+            Ok(())
+        }
+    }
+}
+
+/// The batch's budget has no room for this job: its batch waits until money comes back.
+fn block(shared: &Shared, job: &Job) {
+    let spent = shared.ledger.tally(job.batch).spent();
+    let mut blocked = shared.blocked.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    blocked.insert(job.batch, spent);
+}
+
+/// Sends the POST whose intent is durable, and records what became of it.
+async fn send(
+    shared: &Shared,
+    job: &Job,
+    intent: &Intent,
+    (endpoint, body): (Endpoint, String),
+    slot: Slot,
+) -> Result<(), Error> {
+    shared.count_submission();
+    let (batch, key) = (job.batch_name.clone(), job.key.clone());
+    let attempt = intent.number();
+    shared.tell(EventKind::AttemptSubmitted { batch, job: key, attempt, price: job.price }).await;
+    let answer = shared.api.submit(endpoint, body).await;
+    let Submitted { outcome, http_status, request_id } = answer;
+    let trouble = |class: &str, message: String| Trouble {
+        class: class.to_owned(),
+        message,
+        http_status,
+        request_id: request_id.clone(),
+    };
+    match outcome {
+        SubmitOutcome::Accepted { id } => {
+            accepted(shared, job, intent, (id, http_status, request_id), slot).await
+        }
+        SubmitOutcome::NotSent { message } => {
+            let trouble = trouble("not_sent", message);
+            wait(shared, job, intent, AttemptState::NotSent, trouble, None).await
+        }
+        SubmitOutcome::Rejected { next, class, message, retry_after } => {
+            rejected(shared, job, intent, next, trouble(class, message), retry_after).await
+        }
+        SubmitOutcome::Unknown { class, message } => {
+            unknown(shared, job, intent, trouble(class, message), slot).await
+        }
+    }
+}
+
+async fn accepted(
+    shared: &Shared,
+    job: &Job,
+    intent: &Intent,
+    (id, http_status, request_id): (PredictionId, Option<u16>, Option<String>),
+    slot: Slot,
+) -> Result<(), Error> {
+    match shared.ledger.accept(intent, &id, http_status, request_id).await {
+        Err(Error::RepeatedPrediction { prediction }) => {
+            let trouble = Trouble {
+                class: "repeated_id".to_owned(),
+                message: format!("the API answered with prediction {prediction}, which is another attempt's"),
+                http_status,
+                ..Trouble::default()
+            };
+            return unknown(shared, job, intent, trouble, slot).await;
+        }
+        other => other?,
+    }
+    for streak in [&shared.streaks.rejected, &shared.streaks.unknown, &shared.streaks.throttled] {
+        streak.store(0, Ordering::Relaxed);
+    }
+    shared
+        .tell(EventKind::PredictionAccepted {
+            batch: job.batch_name.clone(),
+            job: job.key.clone(),
+            attempt: intent.number(),
+            prediction: id.to_string(),
+            adopted: false,
+        })
+        .await;
+    if let Some(paid) = shared.ledger.paid_job(job.id).await? {
+        shared.poll(Polling::new(shared, paid, slot));
+    }
+    Ok(())
+}
+
+async fn rejected(
+    shared: &Shared,
+    job: &Job,
+    intent: &Intent,
+    next: Rejection,
+    trouble: Trouble,
+    retry_after: Option<Duration>,
+) -> Result<(), Error> {
+    let said = trouble.message.clone();
+    match next {
+        Rejection::Wait => {
+            wait(shared, job, intent, AttemptState::Rejected, trouble, retry_after).await
+        }
+        Rejection::Retry => {
+            let again = retry(shared, job);
+            refuse(shared, job, intent, AttemptState::Rejected, trouble, again).await
+        }
+        Rejection::JobFails => {
+            let in_a_row = shared.streaks.rejected.fetch_add(1, Ordering::Relaxed) + 1;
+            refuse(shared, job, intent, AttemptState::Rejected, trouble, Next::Failed).await?;
+            if in_a_row >= u64::from(REJECTIONS) {
+                stop(shared, Stop::Rejections(said)).await;
+            }
+            Ok(())
+        }
+        Rejection::StopKey => halt(shared, job, intent, trouble, Stop::Key(said)).await,
+        Rejection::StopBalance => halt(shared, job, intent, trouble, Stop::Balance(said)).await,
+        Rejection::StopMisdirected => {
+            halt(shared, job, intent, trouble, Stop::Misdirected(said)).await
+        }
+    }
+}
+
+/// The account's trouble is no job's failure: the job is pending again and submitting stops.
+async fn halt(
+    shared: &Shared,
+    job: &Job,
+    intent: &Intent,
+    trouble: Trouble,
+    why: Stop,
+) -> Result<(), Error> {
+    shared.gate.stop(why.clone());
+    let next = Next::Again { not_before: clock::now(), counted: false };
+    refuse(shared, job, intent, AttemptState::Rejected, trouble, next).await?;
+    shared.tell(EventKind::RunPaused { reason: why.reason() }).await;
+    shared.wake_all();
+    Ok(())
+}
+
+/// Only patience is asked for: nobody submits before the API said, or before a jittered pause.
+async fn wait(
+    shared: &Shared,
+    job: &Job,
+    intent: &Intent,
+    how: AttemptState,
+    trouble: Trouble,
+    retry_after: Option<Duration>,
+) -> Result<(), Error> {
+    let streak = shared.streaks.throttled.fetch_add(1, Ordering::Relaxed) + 1;
+    let backoff = shared.limits.backoff;
+    shared.rate.pause(backoff.delay_at_least(small(streak), retry_after));
+    let waits = u32::try_from(job.waits).unwrap_or(u32::MAX).saturating_add(1);
+    let not_before = clock::after(clock::now(), backoff.delay_at_least(waits, retry_after));
+    refuse(shared, job, intent, how, trouble, Next::Again { not_before, counted: false }).await
+}
+
+/// Commits a refusal and tells it.
+async fn refuse(
+    shared: &Shared,
+    job: &Job,
+    intent: &Intent,
+    how: AttemptState,
+    trouble: Trouble,
+    next: Next,
+) -> Result<(), Error> {
+    shared.ledger.refuse(intent, how, trouble.clone(), next).await?;
+    shared.tell_trouble(job, intent.number(), &trouble, next).await;
+    Ok(())
+}
+
+/// Nobody knows whether it was charged: the slot stays taken until the history was asked.
+async fn unknown(
+    shared: &Shared,
+    job: &Job,
+    intent: &Intent,
+    trouble: Trouble,
+    slot: Slot,
+) -> Result<(), Error> {
+    shared.ledger.lose_sight(intent, trouble.clone()).await?;
+    let streak = shared.streaks.unknown.fetch_add(1, Ordering::Relaxed) + 1;
+    if streak >= 3 {
+        shared.rate.pause(shared.limits.backoff.delay(small(streak - 2)));
+    }
+    shared
+        .tell(EventKind::OutcomeUnknown {
+            batch: job.batch_name.clone(),
+            job: job.key.clone(),
+            attempt: intent.number(),
+            class: trouble.class,
+            message: trouble.message,
+        })
+        .await;
+    reconcile::arose(shared, intent.attempt(), slot);
+    Ok(())
+}
+
+/// Where a job goes after a counted failure.
+pub(super) fn retry(shared: &Shared, job: &Job) -> Next {
+    let failures = u32::try_from(job.tries).unwrap_or(u32::MAX).saturating_add(1);
+    if failures >= shared.limits.max_attempts.get() {
+        return Next::Failed;
+    }
+    let not_before: Timestamp = clock::after(clock::now(), shared.limits.backoff.delay(failures));
+    Next::Again { not_before, counted: true }
+}
+
+fn small(streak: u64) -> u32 {
+    u32::try_from(streak).unwrap_or(u32::MAX)
+}
+
+/// An upload that failed costs nothing; the job waits, fails, or submitting stops.
+async fn upload_failed(shared: &Shared, job: &Job, error: UploadError) -> Result<(), Error> {
+    let message = error.to_string();
+    match error {
+        UploadError::StopKey { .. } => {
+            stop(shared, Stop::Key(message)).await;
+            Ok(())
+        }
+        UploadError::Transient { retry_after, .. } => {
+            let streak = shared.streaks.throttled.fetch_add(1, Ordering::Relaxed) + 1;
+            let pause = shared.limits.backoff.delay_at_least(small(streak), retry_after);
+            tracing::warn!(message, pause_ms = pause.as_millis(), "an upload failed");
+            shared.rate.pause(pause);
+            tokio::time::sleep(pause).await;
+            Ok(())
+        }
+        _ => fail_unsent(shared, job, "upload", message).await,
+    }
+}
+
+/// A job that cannot be sent at all fails without an attempt, and without a charge.
+async fn fail_unsent(
+    shared: &Shared,
+    job: &Job,
+    class: &str,
+    message: String,
+) -> Result<(), Error> {
+    let trouble = Trouble { class: class.to_owned(), message, ..Trouble::default() };
+    let failed = crate::domain::JobState::Failed;
+    shared.ledger.set_aside(job.id, failed, trouble.clone()).await?;
+    shared.tell_failed(job, failed, &trouble).await;
+    Ok(())
+}

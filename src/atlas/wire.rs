@@ -115,8 +115,8 @@ impl Envelope {
     pub fn message(&self) -> Option<String> {
         ["msg", "message", "error", "detail"]
             .iter()
-            .find_map(|key| said(self.get(key)?))
-            .filter(|words| !EMPTY_WORDS.contains(&words.to_lowercase().as_str()))
+            .filter_map(|key| said(self.get(key)?))
+            .find(|words| !EMPTY_WORDS.contains(&words.to_lowercase().as_str()))
     }
 
     /// The API's name of this exchange, for its support.

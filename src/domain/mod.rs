@@ -12,6 +12,7 @@ pub mod origin;
 pub mod output;
 pub mod request;
 pub mod state;
+pub mod template;
 pub mod text;
 
 pub use clock::Timestamp;

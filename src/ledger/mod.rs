@@ -1,1 +1,131 @@
-//! ledger: see docs/ARCHITECTURE.md.
+//! All SQL of the program: the SQLite ledger, the only truth about what was wanted, paid and stored.
+//!
+//! Its public methods speak of jobs, attempts and money and never of tables, so that a Postgres twin
+//! for many machines can take their place later. Writes go through one writer task that commits many
+//! changes with one sync; reads have connections of their own. It does no HTTP and reads no manifest.
+
+mod collect;
+mod error;
+mod import;
+mod open;
+mod operate;
+mod owner;
+mod queue;
+mod resolve;
+mod submit;
+mod tally;
+#[cfg(test)]
+mod tests;
+mod transition;
+mod uploads;
+mod views;
+mod writer;
+
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use futures_util::future::BoxFuture;
+use sqlx::sqlite::SqlitePool;
+
+use tally::Tally;
+use writer::{Connections, Tx, Writer};
+
+pub use collect::NewArtifact;
+pub use error::{Error, Result};
+pub use import::{Known, NewBatch, NewJob};
+pub use open::{APPLICATION_ID, OLDEST_SQLITE, SCHEMA_VERSION};
+pub use owner::{Ownership, identity, ledger_path};
+pub use queue::{Job, Paid, UnknownAttempt};
+pub use submit::{Begun, Intent, NewAttempt, Next};
+pub use tally::BatchTally;
+pub use transition::Trouble;
+pub use views::{ArtifactView, AttemptView, BatchView, JobFilter, JobView};
+
+/// A batch's number in the ledger.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct BatchId(pub i64);
+
+/// A job's number in the ledger.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct JobId(pub i64);
+
+/// An attempt's number in the ledger.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct AttemptId(pub i64);
+
+/// A run's number in the ledger, and its fence.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct RunId(pub i64);
+
+/// An open ledger. Clones share it.
+#[derive(Clone)]
+pub struct Ledger {
+    connections: Connections,
+    tally: Arc<Mutex<Tally>>,
+    fence: Arc<Mutex<Option<i64>>>,
+}
+
+impl Ledger {
+    /// Opens the ledger for reading and writing; makes or migrates it where that is due.
+    pub async fn open(path: &Path) -> Result<Self> {
+        let connection = open::writer(path).await?;
+        let tally = Arc::new(Mutex::new(Tally::default()));
+        let fence = Arc::new(Mutex::new(None));
+        let writer = Writer::start(connection, Arc::clone(&tally), Arc::clone(&fence));
+        let readers = open::readers(path).await?;
+        Ok(Self { connections: Connections { readers, writer: Some(writer) }, tally, fence })
+    }
+
+    /// Opens it for reading only; `None` where there is none.
+    pub async fn read(path: &Path) -> Result<Option<Self>> {
+        if !path.exists() {
+            return Ok(None);
+        }
+        let readers = open::readers(path).await?;
+        Ok(Some(Self {
+            connections: Connections { readers, writer: None },
+            tally: Arc::default(),
+            fence: Arc::default(),
+        }))
+    }
+
+    /// Begins to keep figures of these batches.
+    pub async fn watch(&self, names: &[String]) -> Result<()> {
+        let views = self.batches(names).await?;
+        let mut tally = self.tally.lock().unwrap_or_else(PoisonError::into_inner);
+        tally.batches = views.into_iter().map(|view| (view.id, view.tally)).collect();
+        Ok(())
+    }
+
+    /// The figures of a batch being watched, as of the last commit.
+    #[must_use]
+    pub fn tally(&self, batch: BatchId) -> BatchTally {
+        let tally = self.tally.lock().unwrap_or_else(PoisonError::into_inner);
+        tally.batches.get(&batch).copied().unwrap_or_default()
+    }
+
+    /// Ends the writer after what it holds, and closes every connection.
+    pub async fn close(self) {
+        self.connections.readers.close().await;
+        if let Some(writer) = self.connections.writer {
+            writer.close().await;
+        }
+    }
+
+    fn raise_fence(&self, to: i64) {
+        *self.fence.lock().unwrap_or_else(PoisonError::into_inner) = Some(to);
+    }
+
+    fn readers(&self) -> &SqlitePool {
+        &self.connections.readers
+    }
+
+    async fn write<T, F>(&self, change: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: for<'t, 'c> FnOnce(&'t mut Tx<'c>) -> BoxFuture<'t, Result<T>> + Send + 'static,
+    {
+        let writer = self.connections.writer.as_ref().ok_or(Error::Closed)?;
+        writer.write(change).await
+    }
+}

@@ -1,0 +1,83 @@
+//! What the operator does to jobs: requeue and cancel.
+
+use sqlx::{QueryBuilder, Row as _, Sqlite};
+
+use super::error::{Error, Result};
+use super::transition::{JobPatch, move_job};
+use super::writer::Tx;
+use super::{BatchId, JobId, Ledger};
+use crate::domain::JobState;
+
+impl Ledger {
+    /// Takes jobs from `from` to `to`: those named, or all of a batch where none is named.
+    /// Returns how many were taken. Jobs in another state are left alone.
+    pub async fn move_all(
+        &self,
+        batch: Option<BatchId>,
+        jobs: Vec<JobId>,
+        from: JobState,
+        to: JobState,
+    ) -> Result<u64> {
+        let mut moved = 0;
+        loop {
+            let named = jobs.clone();
+            let some: u64 = self
+                .write(move |tx| {
+                    Box::pin(async move { move_page(tx, batch, &named, (from, to)).await })
+                })
+                .await?;
+            moved += some;
+            if some < PAGE {
+                return Ok(moved);
+            }
+        }
+    }
+}
+
+/// Jobs moved in one transaction.
+const PAGE: u64 = 1000;
+
+async fn move_page(
+    tx: &mut Tx<'_>,
+    batch: Option<BatchId>,
+    jobs: &[JobId],
+    (from, to): (JobState, JobState),
+) -> Result<u64> {
+    let mut query = QueryBuilder::<Sqlite>::new("SELECT id FROM jobs WHERE state = ");
+    query.push_bind(from.as_str());
+    if let Some(batch) = batch {
+        query.push(" AND batch_id = ").push_bind(batch.0);
+    }
+    if !jobs.is_empty() {
+        query.push(" AND id IN (");
+        let mut list = query.separated(", ");
+        for job in jobs {
+            list.push_bind(job.0);
+        }
+        query.push(")");
+    }
+    query.push(" ORDER BY id LIMIT ").push_bind(i64::try_from(PAGE).unwrap_or(i64::MAX));
+    let rows = query
+        .build()
+        .fetch_all(&mut *tx.connection)
+        .await
+        .map_err(Error::on("looking for jobs"))?;
+    for row in &rows {
+        let job = JobId(row.get("id"));
+        move_job(tx, job, to, JobPatch::default()).await?;
+        if to == JobState::Pending {
+            start_over(tx, job).await?;
+        }
+    }
+    Ok(rows.len() as u64)
+}
+
+/// A requeued job has all its tries again.
+async fn start_over(tx: &mut Tx<'_>, job: JobId) -> Result<()> {
+    sqlx::query("UPDATE jobs SET tries = 0, waits = 0 WHERE id = ?1")
+        .bind(job.0)
+        .execute(&mut *tx.connection)
+        .await
+        .map_err(Error::on("giving a job its tries again"))?;
+    Ok(())
+}

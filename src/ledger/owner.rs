@@ -1,0 +1,137 @@
+//! One owner: a lock file beside the ledger, and a fence in it.
+//!
+//! The lock is on a file of its own: closing any descriptor of the database file would drop
+//! SQLite's own locks (sqlite.org/howtocorrupt.html, 2.2).
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::{Read as _, Seek as _, Write as _};
+use std::path::{Path, PathBuf};
+
+use super::error::{Error, Result};
+use super::{Ledger, RunId};
+use crate::domain::clock;
+
+/// Held as long as this process owns the ledger; the system frees it when the process ends, however.
+#[derive(Debug)]
+pub struct Ownership {
+    _file: File,
+}
+
+impl Ownership {
+    /// Takes the lock of the ledger in `state_dir`, or says who has it.
+    pub fn take(state_dir: &Path) -> Result<Self> {
+        let path = state_dir.join("owner.lock");
+        let io = |doing| {
+            let path = path.clone();
+            move |source| Error::Io { doing, path, source }
+        };
+        let mut file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(&path)
+            .map_err(io("open"))?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                return Err(Error::Owned { owner: read_owner(&mut file), path });
+            }
+            Err(TryLockError::Error(source)) => return Err(io("lock")(source)),
+        }
+        file.set_len(0).map_err(io("write"))?;
+        file.rewind().map_err(io("write"))?;
+        file.write_all(describe().as_bytes()).map_err(io("write"))?;
+        Ok(Self { _file: file })
+    }
+}
+
+fn describe() -> String {
+    let (pid, host) = identity();
+    format!("pid {pid} on {host}, started {}\n", clock::local(clock::now()))
+}
+
+fn read_owner(file: &mut File) -> String {
+    let mut text = String::new();
+    let read = std::io::Read::by_ref(file).take(500).read_to_string(&mut text);
+    match read {
+        Ok(_) if !text.trim().is_empty() => crate::domain::text::visible(text.trim()),
+        _ => "a process that has not said who it is yet".to_owned(),
+    }
+}
+
+/// This process's id and this machine's name.
+#[must_use]
+pub fn identity() -> (u32, String) {
+    (std::process::id(), host())
+}
+
+#[cfg(unix)]
+fn host() -> String {
+    rustix::system::uname().nodename().to_string_lossy().into_owned()
+}
+
+#[cfg(not(unix))]
+fn host() -> String {
+    "this machine".to_owned()
+}
+
+impl Ledger {
+    /// Begins a run: from here on only this run commits.
+    pub async fn begin_run(&self, name: &str) -> Result<RunId> {
+        let name = name.to_owned();
+        let (pid, host) = identity();
+        let id: i64 = self
+            .write(move |tx| {
+                Box::pin(async move {
+                    let id: i64 = sqlx::query_scalar(
+                        "INSERT INTO runs (name, started_at, pid, host) VALUES (?1, ?2, ?3, ?4) \
+                         RETURNING id",
+                    )
+                    .bind(name)
+                    .bind(tx.millis())
+                    .bind(i64::from(pid))
+                    .bind(host)
+                    .fetch_one(&mut *tx.connection)
+                    .await
+                    .map_err(Error::on("beginning the run"))?;
+                    sqlx::query("UPDATE owner SET fence = ?1")
+                        .bind(id)
+                        .execute(&mut *tx.connection)
+                        .await
+                        .map_err(Error::on("raising the fence"))?;
+                    Ok(id)
+                })
+            })
+            .await?;
+        self.raise_fence(id);
+        Ok(RunId(id))
+    }
+
+    /// Ends a run with its exit code and reason.
+    pub async fn end_run(&self, run: RunId, exit: u8, reason: &str) -> Result<()> {
+        let reason = reason.to_owned();
+        self.write(move |tx| {
+            Box::pin(async move {
+                sqlx::query(
+                    "UPDATE runs SET finished_at = ?1, exit = ?2, reason = ?3 WHERE id = ?4",
+                )
+                .bind(tx.millis())
+                .bind(i64::from(exit))
+                .bind(reason)
+                .bind(run.0)
+                .execute(&mut *tx.connection)
+                .await
+                .map_err(Error::on("ending the run"))?;
+                Ok(())
+            })
+        })
+        .await
+    }
+}
+
+/// Where the ledger of a state folder is.
+#[must_use]
+pub fn ledger_path(state_dir: &Path) -> PathBuf {
+    state_dir.join("ledger.db")
+}

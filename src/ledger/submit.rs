@@ -1,0 +1,258 @@
+//! The money window: the intent of a POST, durable before a byte of it leaves, and its outcome.
+
+use sqlx::Row as _;
+
+use super::error::{Error, Result};
+use super::tally::Effect;
+use super::transition::{
+    AttemptPatch, Holder, JobPatch, Trouble, find_job, move_attempt, move_job,
+};
+use super::writer::Tx;
+use super::{AttemptId, BatchId, JobId, Ledger, RunId};
+use crate::domain::state::Account;
+use crate::domain::{AttemptState, Digest, JobState, Micros, Origin, PredictionId, Timestamp};
+
+/// The durable intent of one paid POST. Only the ledger makes one, after its commit; whoever sends
+/// the POST must hold it (reliability.md M2).
+#[derive(Debug)]
+pub struct Intent {
+    job: JobId,
+    attempt: AttemptId,
+    number: i64,
+}
+
+impl Intent {
+    /// The attempt's number within its job, from 1.
+    #[must_use]
+    pub fn number(&self) -> i64 {
+        self.number
+    }
+
+    /// The attempt.
+    #[must_use]
+    pub fn attempt(&self) -> AttemptId {
+        self.attempt
+    }
+
+    /// The job.
+    #[must_use]
+    pub fn job(&self) -> JobId {
+        self.job
+    }
+}
+
+/// What is about to be sent.
+#[derive(Clone, Debug)]
+pub struct NewAttempt {
+    /// The job it is for.
+    pub job: JobId,
+    /// The run that sends it.
+    pub run: RunId,
+    /// Where it is sent.
+    pub origin: Origin,
+    /// The model asked for.
+    pub model: String,
+    /// SHA-256 of the canonical body.
+    pub body_sha256: Digest,
+    /// What it will cost at most; zero where nobody knows.
+    pub price: Micros,
+}
+
+/// Whether a POST may leave.
+#[derive(Debug)]
+pub enum Begun {
+    /// It may: the intent is durable.
+    Intent(Intent),
+    /// It may not: the batch's budget would be passed.
+    OverBudget,
+    /// It need not: the job is no longer pending.
+    NotPending,
+}
+
+/// Where a job goes after an attempt that brought nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Next {
+    /// Back to `pending`.
+    Again {
+        /// When it is due again.
+        not_before: Timestamp,
+        /// Whether this counts against `--max-attempts`.
+        counted: bool,
+    },
+    /// To `failed`.
+    Failed,
+}
+
+impl Ledger {
+    /// Commits the intent of a POST and reserves its price, in one transaction.
+    pub async fn begin_attempt(&self, new: NewAttempt) -> Result<Begun> {
+        self.write(|tx| Box::pin(async move { begin(tx, new).await })).await
+    }
+
+    /// The API took it: the id is durable before anything else happens.
+    pub async fn accept(
+        &self,
+        intent: &Intent,
+        prediction: &PredictionId,
+        http_status: Option<u16>,
+        request_id: Option<String>,
+    ) -> Result<()> {
+        let (attempt, prediction) = (intent.attempt, prediction.as_str().to_owned());
+        self.write(move |tx| {
+            Box::pin(async move {
+                let patch = AttemptPatch {
+                    prediction: Some(&prediction),
+                    http_status,
+                    request_id: request_id.as_deref(),
+                    ..AttemptPatch::default()
+                };
+                let job = move_attempt(tx, attempt, AttemptState::Accepted, patch).await?;
+                move_job(tx, job, JobState::Submitted, JobPatch::default()).await.map(|_| ())
+            })
+        })
+        .await
+    }
+
+    /// It provably never left, or was refused without a charge.
+    pub async fn refuse(
+        &self,
+        intent: &Intent,
+        how: AttemptState,
+        trouble: Trouble,
+        next: Next,
+    ) -> Result<()> {
+        let attempt = intent.attempt;
+        self.write(move |tx| {
+            Box::pin(async move {
+                let patch = AttemptPatch { trouble: Some(&trouble), ..AttemptPatch::default() };
+                let job = move_attempt(tx, attempt, how, patch).await?;
+                go_on(tx, job, &trouble, next).await
+            })
+        })
+        .await
+    }
+
+    /// Nobody knows whether it was charged: counted as spent until settled.
+    pub async fn lose_sight(&self, intent: &Intent, trouble: Trouble) -> Result<()> {
+        let attempt = intent.attempt;
+        self.write(move |tx| {
+            Box::pin(async move {
+                let patch = AttemptPatch { trouble: Some(&trouble), ..AttemptPatch::default() };
+                let job = move_attempt(tx, attempt, AttemptState::Unknown, patch).await?;
+                let patch = JobPatch { trouble: Some(&trouble), ..JobPatch::default() };
+                move_job(tx, job, JobState::Unknown, patch).await.map(|_| ())
+            })
+        })
+        .await
+    }
+
+    /// What an earlier run left between intent and outcome is unknown. Returns how many.
+    pub async fn recover(&self) -> Result<u64> {
+        self.write(|tx| Box::pin(recover(tx))).await
+    }
+}
+
+/// Takes a job back to `pending` or to `failed`.
+pub(super) async fn go_on(
+    tx: &mut Tx<'_>,
+    job: JobId,
+    trouble: &Trouble,
+    next: Next,
+) -> Result<()> {
+    let patch = JobPatch { trouble: Some(trouble), ..JobPatch::default() };
+    match next {
+        Next::Again { not_before, counted } => {
+            let patch =
+                JobPatch { not_before: Some(not_before), counted, waited: !counted, ..patch };
+            move_job(tx, job, JobState::Pending, patch).await?;
+        }
+        Next::Failed => {
+            let patch = JobPatch { counted: true, ..patch };
+            move_job(tx, job, JobState::Failed, patch).await?;
+        }
+    }
+    Ok(())
+}
+
+async fn begin(tx: &mut Tx<'_>, new: NewAttempt) -> Result<Begun> {
+    let found = find_job(tx, new.job).await?;
+    if found.state != JobState::Pending {
+        return Ok(Begun::NotPending);
+    }
+    if !reserve(tx, found.batch, new.price).await? {
+        return Ok(Begun::OverBudget);
+    }
+    let number: i64 = sqlx::query_scalar(
+        "UPDATE jobs SET attempts = attempts + 1 WHERE id = ?1 RETURNING attempts",
+    )
+    .bind(new.job.0)
+    .fetch_one(&mut *tx.connection)
+    .await
+    .map_err(Error::on("counting an attempt"))?;
+    let attempt = insert(tx, &new, number).await?;
+    let holder = Holder { attempt, batch: found.batch };
+    if new.price > Micros::ZERO {
+        holder.enter(tx, None, Account::Reserved, new.price, "intent").await?;
+        tx.effect(Effect::Money {
+            batch: found.batch,
+            from: None,
+            to: Account::Reserved,
+            micros: new.price,
+        });
+    }
+    move_job(tx, new.job, JobState::Submitting, JobPatch::default()).await?;
+    Ok(Begun::Intent(Intent { job: new.job, attempt, number }))
+}
+
+/// Reserves a price under the batch's budget: the guard and the sum are one statement (M4).
+async fn reserve(tx: &mut Tx<'_>, batch: BatchId, price: Micros) -> Result<bool> {
+    let changed = sqlx::query(
+        "UPDATE batches SET reserved = reserved + ?1 WHERE id = ?2 \
+         AND (budget IS NULL OR reserved + committed + unknown + ?1 <= budget)",
+    )
+    .bind(price.0)
+    .bind(batch.0)
+    .execute(&mut *tx.connection)
+    .await
+    .map_err(Error::on("reserving a price"))?;
+    Ok(changed.rows_affected() == 1)
+}
+
+async fn insert(tx: &mut Tx<'_>, new: &NewAttempt, number: i64) -> Result<AttemptId> {
+    let id: i64 = sqlx::query_scalar(
+        "INSERT INTO attempts (job_id, number, state, run_id, origin, model, body_sha256, \
+         reserved, intent_at) VALUES (?1, ?2, 'intent', ?3, ?4, ?5, ?6, ?7, ?8) RETURNING id",
+    )
+    .bind(new.job.0)
+    .bind(number)
+    .bind(new.run.0)
+    .bind(new.origin.as_str().to_owned())
+    .bind(new.model.clone())
+    .bind(new.body_sha256.0.to_vec())
+    .bind(new.price.0)
+    .bind(tx.millis())
+    .fetch_one(&mut *tx.connection)
+    .await
+    .map_err(Error::on("writing an intent"))?;
+    Ok(AttemptId(id))
+}
+
+async fn recover(tx: &mut Tx<'_>) -> Result<u64> {
+    let rows = sqlx::query("SELECT id FROM attempts WHERE state = 'intent' ORDER BY id")
+        .fetch_all(&mut *tx.connection)
+        .await
+        .map_err(Error::on("looking for interrupted submissions"))?;
+    let trouble = Trouble {
+        class: "interrupted".to_owned(),
+        message: "the run ended between sending and recording".to_owned(),
+        ..Trouble::default()
+    };
+    for row in &rows {
+        let patch = AttemptPatch { trouble: Some(&trouble), ..AttemptPatch::default() };
+        let attempt = AttemptId(row.get("id"));
+        let job = move_attempt(tx, attempt, AttemptState::Unknown, patch).await?;
+        let patch = JobPatch { trouble: Some(&trouble), ..JobPatch::default() };
+        move_job(tx, job, JobState::Unknown, patch).await?;
+    }
+    Ok(rows.len() as u64)
+}

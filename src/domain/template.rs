@@ -62,9 +62,8 @@ pub fn environment() -> Environment<'static> {
     environment.set_debug(true);
     environment.set_auto_escape_callback(|_| AutoEscape::None);
     environment.add_filter("slug", |text: String| slug(&text));
-    if let Ok(syntax) = minijinja::syntax::SyntaxConfig::builder()
-        .keep_trailing_newline(true)
-        .build()
+    if let Ok(syntax) =
+        minijinja::syntax::SyntaxConfig::builder().keep_trailing_newline(true).build()
     {
         environment.set_syntax(syntax);
     }
@@ -74,9 +73,7 @@ pub fn environment() -> Environment<'static> {
 /// Whether `text` has anything for the template language to do.
 #[must_use]
 pub fn is_template(text: &str) -> bool {
-    text.as_bytes()
-        .windows(2)
-        .any(|pair| pair[0] == b'{' && matches!(pair[1], b'{' | b'%' | b'#'))
+    text.as_bytes().windows(2).any(|pair| pair[0] == b'{' && matches!(pair[1], b'{' | b'%' | b'#'))
 }
 
 /// `template` with `vars` put in, by an environment of its own. Who renders often keeps an
@@ -103,10 +100,7 @@ pub fn render_in(
 #[must_use]
 pub fn slug(text: &str) -> String {
     let mut slug = String::new();
-    for word in text
-        .split(|c: char| !c.is_alphanumeric())
-        .filter(|word| !word.is_empty())
-    {
+    for word in text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()) {
         if !slug.is_empty() {
             slug.push('-');
         }
@@ -137,11 +131,7 @@ pub fn explain(
             text::visible(error.detail().unwrap_or(&kind.to_string()))
         ),
     };
-    TemplateError {
-        message,
-        line: error.line().unwrap_or(1),
-        range,
-    }
+    TemplateError { message, line: error.line().unwrap_or(1), range }
 }
 
 fn unknown_variable(named: &str, vars: &Map<String, Value>) -> String {
@@ -195,14 +185,8 @@ mod tests {
     #[test]
     fn text_is_kept_to_the_letter() {
         let vars = vars(r#"{"a":"<b> & \"c\""}"#);
-        assert_eq!(
-            render("{{ a }} {x}\n", &vars),
-            Ok("<b> & \"c\" {x}\n".to_owned())
-        );
-        assert_eq!(
-            render("{% raw %}{{ a }}{% endraw %}", &vars),
-            Ok("{{ a }}".to_owned())
-        );
+        assert_eq!(render("{{ a }} {x}\n", &vars), Ok("<b> & \"c\" {x}\n".to_owned()));
+        assert_eq!(render("{% raw %}{{ a }}{% endraw %}", &vars), Ok("{{ a }}".to_owned()));
         assert_eq!(render("no braces", &vars), Ok("no braces".to_owned()));
     }
 
@@ -216,15 +200,9 @@ mod tests {
             "unknown variable `subjct`, did you mean `subject`? (`{% raw %}` around a text writes its braces literally)"
         );
         let error = render("{{ style.nam }}", &vars).unwrap_err();
-        assert!(
-            error.message.contains("did you mean `style.name`"),
-            "{error}"
-        );
+        assert!(error.message.contains("did you mean `style.name`"), "{error}");
         let error = render("{{ zebra }}", &vars).unwrap_err();
-        assert!(
-            error.message.contains("there are style, subject"),
-            "{error}"
-        );
+        assert!(error.message.contains("there are style, subject"), "{error}");
     }
 
     #[test]
@@ -246,9 +224,6 @@ mod tests {
         let slugs = ["A Cat, on Fire!", "../Été/naïve", "", "---", "日本 語"].map(slug);
         assert_eq!(slugs, ["a-cat-on-fire", "été-naïve", "", "", "日本-語"]);
         assert!(slug(&"é".repeat(99)).len() <= SLUG_LIMIT);
-        assert_eq!(
-            render("{{ p | slug }}", &vars(r#"{"p":"A b"}"#)),
-            Ok("a-b".into())
-        );
+        assert_eq!(render("{{ p | slug }}", &vars(r#"{"p":"A b"}"#)), Ok("a-b".into()));
     }
 }

@@ -1,0 +1,83 @@
+//! Output templates, tried before anything is paid for. Files are named later, in another room.
+
+use std::collections::HashSet;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::sync::Arc;
+
+use serde_json::{Map, Value};
+
+use super::field::{At, Mistake};
+use super::render::Renderer;
+use crate::domain::{JobSpec, template};
+
+/// The templates tried in one pass over a manifest.
+pub(super) struct Outputs {
+    batch: Arc<str>,
+    /// Each template with the names it was tried with, as a hash.
+    tried: HashSet<u64>,
+}
+
+impl Outputs {
+    /// Nothing tried yet.
+    pub(super) fn new(batch: &Arc<str>) -> Self {
+        Self { batch: Arc::clone(batch), tried: HashSet::new() }
+    }
+
+    /// Renders the job's template for an imagined first output, once for each set of names that
+    /// jobs have: whether it works depends on little else.
+    pub(super) fn check(
+        &mut self,
+        job: &JobSpec,
+        at: At,
+        renderer: &mut Renderer,
+    ) -> Result<(), Mistake> {
+        let Some(output) = job.output.as_deref() else {
+            return Ok(());
+        };
+        let names = names(job, output);
+        if self.tried.contains(&names) {
+            return Ok(());
+        }
+        let name = renderer.render_with(output, &self.example(job)).map_err(|error| Mistake {
+            at,
+            offset: error.range.map_or(0, |range| range.start),
+            message: error.message,
+        })?;
+        if name.trim().is_empty() {
+            return Err(at.says("this output template gives an empty name"));
+        }
+        self.tried.insert(names);
+        Ok(())
+    }
+
+    fn example(&self, job: &JobSpec) -> Map<String, Value> {
+        let mut known = job.request.params.clone();
+        known.extend(job.vars.clone());
+        if let Some(prompt) = job.request.prompt() {
+            known.insert("prompt_slug".to_owned(), template::slug(prompt).into());
+        }
+        let own: [(&str, Value); 9] = [
+            ("batch", self.batch.as_ref().into()),
+            ("date", "2026-01-31".into()),
+            ("ext", "mp4".into()),
+            ("id", job.key.as_str().into()),
+            ("index", 1.into()),
+            ("key", job.key.as_str().into()),
+            ("model", job.request.model.as_str().into()),
+            ("outputs", 1.into()),
+            ("row", job.row.into()),
+        ];
+        known.extend(own.map(|(name, value)| (name.to_owned(), value)));
+        known.entry("variant").or_insert(1.into());
+        known
+    }
+}
+
+fn names(job: &JobSpec, output: &str) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    output.hash(&mut hasher);
+    for name in job.vars.keys().chain(job.request.params.keys()) {
+        name.hash(&mut hasher);
+    }
+    hasher.finish()
+}

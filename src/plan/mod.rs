@@ -1,1 +1,216 @@
-//! plan: see docs/ARCHITECTURE.md.
+//! Rows × ledger × catalog → what `run` would do with each row, and why.
+//!
+//! `plan` prints it, `run` carries it out: both walk the manifest with the same function, so they
+//! cannot differ. The walk streams: a million rows cost no more memory than a thousand.
+
+mod summary;
+
+use std::sync::Arc;
+
+use crate::catalog;
+use crate::domain::{Diagnostic, JobSpec, JobState, Micros, clock};
+use crate::ledger::{BatchId, Error, Known, Ledger};
+use crate::manifest::Manifest;
+
+pub use summary::{Counts, ModelCost, Summary};
+
+/// Rows looked up in the ledger at a time.
+const CHUNK: usize = 500;
+
+/// What to do with a row whose id stands for another request in the ledger.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnChange {
+    /// Tell it as a mistake.
+    Refuse,
+    /// Make the job anew, which costs again.
+    Rerun,
+    /// Keep what is there.
+    Keep,
+}
+
+/// What `run` would do with a row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Action {
+    /// Submit it for the first time.
+    New,
+    /// Submit it again after a failure or an interruption that cost nothing.
+    Retry,
+    /// Its request differs from the ledger's: refused, rerun or kept.
+    Changed,
+    /// Nothing: its files are there.
+    Done,
+    /// Go on polling and downloading: it is paid for.
+    InFlight,
+    /// Nothing: it failed for good; `requeue` gives it another chance.
+    Failed,
+    /// Look its outcome up; it counts as spent.
+    Unknown,
+    /// Ask the API once more, for free; it was set aside.
+    SetAside,
+    /// Nothing: it was canceled.
+    Canceled,
+    /// Nothing: the row has a mistake.
+    Invalid,
+}
+
+impl Action {
+    /// The word used in JSON and tables.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::New => "new",
+            Self::Retry => "retry",
+            Self::Changed => "changed",
+            Self::Done => "done",
+            Self::InFlight => "in_flight",
+            Self::Failed => "failed",
+            Self::Unknown => "unknown",
+            Self::SetAside => "set_aside",
+            Self::Canceled => "canceled",
+            Self::Invalid => "invalid",
+        }
+    }
+}
+
+/// One row of the plan.
+#[derive(Clone, Debug)]
+pub struct PlannedRow {
+    /// What the manifest says.
+    pub spec: JobSpec,
+    /// What `run` would do.
+    pub action: Action,
+    /// Why, in a few words.
+    pub reason: String,
+    /// What it will cost; `None` where nobody knows.
+    pub price: Option<Micros>,
+    /// Where the price is from: `manifest`, `built-in`, or `unpriced`.
+    pub source: &'static str,
+    /// Whether the price will be spent by this run.
+    pub costs: bool,
+    /// The job of the ledger it stands for.
+    pub known: Option<Known>,
+    /// The mistakes that keep it from running.
+    pub mistakes: Vec<Diagnostic>,
+}
+
+/// A row, or the mistakes of one that could not be read.
+pub type Walked = Result<Box<PlannedRow>, Vec<Diagnostic>>;
+
+/// Why a walk ended early.
+#[derive(Debug, thiserror::Error)]
+pub enum WalkError {
+    /// The ledger failed.
+    #[error(transparent)]
+    Ledger(#[from] Error),
+    /// The manifest as a whole cannot be read.
+    #[error("the manifest cannot be read")]
+    Manifest(Vec<Diagnostic>),
+}
+
+/// Walks a manifest beside its batch in the ledger, and hands over every row in order, in chunks.
+pub async fn walk(
+    manifest: &Manifest,
+    ledger: Option<(&Ledger, BatchId)>,
+    on_change: OnChange,
+    mut visit: impl AsyncFnMut(Vec<Walked>) -> Result<(), Error>,
+) -> Result<(), WalkError> {
+    let mut rows = manifest.rows().map_err(WalkError::Manifest)?;
+    loop {
+        let chunk: Vec<_> = rows.by_ref().take(CHUNK).collect();
+        if chunk.is_empty() {
+            return Ok(());
+        }
+        let keys: Vec<String> =
+            chunk.iter().filter_map(|row| row.as_ref().ok()).map(|spec| spec.key.clone()).collect();
+        let known = match ledger {
+            Some((ledger, batch)) if !keys.is_empty() => ledger.known(batch, &keys).await?,
+            _ => std::collections::HashMap::new(),
+        };
+        let walked = chunk
+            .into_iter()
+            .map(|row| {
+                row.map(|spec| {
+                    let known = known.get(&spec.key).cloned();
+                    Box::new(judge(spec, known, on_change))
+                })
+            })
+            .collect();
+        visit(walked).await?;
+    }
+}
+
+/// Decides one row.
+fn judge(spec: JobSpec, known: Option<Known>, on_change: OnChange) -> PlannedRow {
+    let (price, source) = match (spec.price, catalog::price(&spec.request)) {
+        (Some(price), _) => (Some(price), "manifest"),
+        (None, Some(price)) => (Some(price), "built-in"),
+        (None, None) => (None, "unpriced"),
+    };
+    let lacks = catalog::lacks(&spec.request);
+    let (action, reason) = match (&lacks, &known) {
+        (Some(lacks), None) => (Action::Invalid, lacks.clone()),
+        (_, None) => (Action::New, "not in the ledger yet".to_owned()),
+        (_, Some(known)) if known.request_sha256 != spec.request.digest() => changed(known, on_change),
+        (_, Some(known)) => by_state(known),
+    };
+    let mut mistakes: Vec<Diagnostic> = lacks.map(|lacks| spec.position.says(lacks)).into_iter().collect();
+    if action == Action::Changed && on_change == OnChange::Refuse {
+        mistakes.push(spec.position.says(format!(
+            "`{}` asks for something else than the job of that id in the ledger ({reason}); \
+             give it another id, or choose --changed rerun or --changed keep",
+            spec.key
+        )));
+    }
+    let reruns = action == Action::Changed && on_change == OnChange::Rerun;
+    let costs = matches!(action, Action::New | Action::Retry) || reruns;
+    PlannedRow { spec, action, reason, price, source, costs, known, mistakes }
+}
+
+fn changed(known: &Known, on_change: OnChange) -> (Action, String) {
+    let held = known.state.is_in_flight() || known.state == JobState::Unknown;
+    let reason = match on_change {
+        OnChange::Rerun if held => {
+            // What is paid for is collected first; the change is carried out by a later run.
+            return (Action::InFlight, format!("paid for with its old request, {}", known.state));
+        }
+        OnChange::Refuse => format!("{} there since {}", known.state, moment(known)),
+        OnChange::Rerun => format!("its request changed; it was {}", known.state),
+        OnChange::Keep => format!("its request changed; kept as it is, {}", known.state),
+    };
+    (Action::Changed, reason)
+}
+
+fn moment(known: &Known) -> String {
+    clock::local(clock::from_millis(known.updated_at))
+}
+
+fn by_state(known: &Known) -> (Action, String) {
+    let trouble = || {
+        known.trouble.as_ref().map_or_else(String::new, |(class, message)| format!("{class}: {message}"))
+    };
+    let since = || format!("{} since {}", known.state, moment(known));
+    match known.state {
+        JobState::Pending if known.trouble.is_some() => {
+            (Action::Retry, format!("tried before, {}", trouble()))
+        }
+        JobState::Pending => (Action::New, "in the ledger, not submitted yet".to_owned()),
+        JobState::Done => (Action::Done, since()),
+        JobState::Submitting | JobState::Submitted | JobState::Ready | JobState::Storing => {
+            (Action::InFlight, since())
+        }
+        JobState::Failed => (Action::Failed, format!("{}; `nightreel requeue` tries again", trouble())),
+        JobState::Unknown => (Action::Unknown, format!("counted as spent, {}", trouble())),
+        JobState::LostOutput | JobState::Quarantined => {
+            (Action::SetAside, format!("{}, {}", known.state, trouble()))
+        }
+        JobState::Canceled => (Action::Canceled, since()),
+        JobState::Invalid => (Action::New, "was invalid, is right now".to_owned()),
+    }
+}
+
+/// A diagnostic's file name for a manifest.
+#[must_use]
+pub fn file_of(manifest: &Manifest) -> Arc<str> {
+    Arc::from(manifest.file())
+}

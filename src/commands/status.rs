@@ -1,0 +1,136 @@
+//! `status`: counts by state and money of each batch, from the ledger alone, beside a running run.
+
+use std::io::Write;
+
+use serde_json::{Value, json};
+
+use super::Context;
+use super::table::Table;
+use crate::domain::state::Account;
+use crate::domain::{JobState, clock, text};
+use crate::exit::Exit;
+use crate::ledger::BatchView;
+
+/// Prints the figures of the named batches, or of all.
+pub async fn status(cx: &mut Context, batches: &[String]) -> anyhow::Result<Exit> {
+    let Some(ledger) = cx.read_ledger().await? else {
+        return cx.no_ledger(&json!({ "batches": [] }));
+    };
+    let views = ledger.batches(batches).await?;
+    cx.check_names(batches, &views)?;
+    if cx.json() {
+        let line = json!({ "batches": views.iter().map(batch_json).collect::<Vec<_>>() });
+        writeln!(cx.out, "{line}")?;
+    } else {
+        write_human(&mut cx.out, &views)?;
+    }
+    Ok(Exit::Done)
+}
+
+/// A batch in the contract's JSON (section 7).
+#[must_use]
+pub fn batch_json(view: &BatchView) -> Value {
+    let mut jobs = serde_json::Map::new();
+    jobs.insert("total".to_owned(), view.tally.total().into());
+    for state in JobState::ALL {
+        jobs.insert(state.as_str().to_owned(), view.tally.count(state).into());
+    }
+    let money = |account| view.tally.account(account);
+    json!({
+        "batch": view.name,
+        "manifest": view.manifest,
+        "jobs": jobs,
+        "money": {
+            "currency": "usd",
+            "committed": money(Account::Committed),
+            "reserved": money(Account::Reserved),
+            "unknown": money(Account::Unknown),
+            "released": money(Account::Released),
+            "budget": view.tally.budget,
+        },
+        "attempts": view.attempts,
+        "artifacts": { "files": view.files, "bytes": view.bytes },
+        "first_at": view.first_at.map(clock::utc),
+        "last_at": view.last_at.map(clock::utc),
+    })
+}
+
+/// The same for people.
+pub fn write_human(out: &mut dyn Write, views: &[BatchView]) -> std::io::Result<()> {
+    for (index, view) in views.iter().enumerate() {
+        if index > 0 {
+            writeln!(out)?;
+        }
+        write_batch(out, view)?;
+    }
+    if views.is_empty() {
+        writeln!(out, "no batches yet; start with `nightreel run MANIFEST`")?;
+    }
+    Ok(())
+}
+
+fn write_batch(out: &mut dyn Write, view: &BatchView) -> std::io::Result<()> {
+    let tally = &view.tally;
+    writeln!(
+        out,
+        "{} ({}): {} of {} done",
+        text::visible(&view.name),
+        text::visible(&view.manifest),
+        tally.count(JobState::Done),
+        text::count(tally.total(), "job"),
+    )?;
+    let mut table = Table::default();
+    for state in JobState::ALL.into_iter().filter(|state| tally.count(*state) > 0) {
+        table.row([state.as_str().to_owned(), tally.count(state).to_string(), meaning(state).to_owned()]);
+    }
+    table.write(out, "  ")?;
+    write_money(out, view)?;
+    if let (Some(first), Some(last)) = (view.first_at, view.last_at) {
+        writeln!(
+            out,
+            "  {} in {}, first submission {}, last change {}",
+            text::count(view.files, "file"),
+            text::bytes(view.bytes),
+            clock::local(first),
+            clock::local(last)
+        )?;
+    }
+    Ok(())
+}
+
+fn write_money(out: &mut dyn Write, view: &BatchView) -> std::io::Result<()> {
+    let tally = &view.tally;
+    let money = |account| tally.account(account).human();
+    write!(out, "  {} spent", tally.spent().human())?;
+    if let Some(budget) = tally.budget {
+        write!(out, " of {}", budget.human())?;
+    }
+    writeln!(
+        out,
+        ": {} committed, {} reserved, {} unknown; {} released; {}",
+        money(Account::Committed),
+        money(Account::Reserved),
+        money(Account::Unknown),
+        money(Account::Released),
+        text::count(view.attempts, "attempt"),
+    )
+}
+
+/// What a state means to the person who reads it.
+#[must_use]
+pub fn meaning(state: JobState) -> &'static str {
+    match state {
+        JobState::Pending => "waits to be submitted",
+        JobState::Submitting => "is being sent",
+        JobState::Submitted => "is generated at the API",
+        JobState::Ready => "is generated, to be downloaded",
+        JobState::Storing => "is being stored",
+        JobState::Done => "files are in place",
+        JobState::Failed => "refused or failed for good; `nightreel requeue` tries again",
+        JobState::Unknown => "may have been paid; `nightreel resolve`",
+        JobState::LostOutput => "paid, but its output cannot be fetched; `nightreel resolve`",
+        JobState::Quarantined => "set aside: too long, or odd answers; `nightreel resolve`",
+        JobState::Canceled => "canceled before it was submitted",
+        JobState::Invalid => "its row has a mistake",
+    }
+}

@@ -78,6 +78,9 @@ impl Rules {
         let literal = match url.host() {
             Some(Host::Ipv4(ip)) => Some(IpAddr::V4(ip)),
             Some(Host::Ipv6(ip)) => Some(IpAddr::V6(ip)),
+            Some(Host::Domain(name)) if is_local_name(name) && !self.allow_loopback => {
+                return Err("is this machine's own".to_owned());
+            }
             Some(Host::Domain(_)) => None,
             None => return Err("has no host".to_owned()),
         };
@@ -86,6 +89,13 @@ impl Rules {
             _ => Ok(()),
         }
     }
+}
+
+/// `localhost` and the names below it, which never leave a machine (RFC 6761, 6.3). Not every
+/// resolver knows all of them.
+fn is_local_name(name: &str) -> bool {
+    let name = name.trim_end_matches('.').to_ascii_lowercase();
+    name == "localhost" || name.ends_with(".localhost")
 }
 
 #[cfg(test)]
@@ -171,6 +181,9 @@ mod tests {
             "[::ffff:127.0.0.1]",
             "[64:ff9b::7f00:1]",
             "①②⑦.0.0.1",
+            "localhost",
+            "LocalHost.",
+            "a.localhost",
         ] {
             let said = check(&format!("https://{host}/a.mp4"), false);
             assert!(said.is_err(), "{host}");

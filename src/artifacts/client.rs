@@ -13,7 +13,8 @@ use reqwest::{Response, StatusCode};
 use tokio::time::{Instant, timeout_at};
 use url::Url;
 
-use crate::domain::clock;
+use crate::domain::origin::is_loopback;
+use crate::domain::{clock, text};
 
 use super::FetchSettings;
 use super::address::Rules;
@@ -83,7 +84,7 @@ impl Client {
                 .connect_timeout(settings.connect_timeout)
                 .dns_resolver(Arc::clone(&guard));
             builder = match settings.proxy.clone() {
-                Some(proxy) => builder.proxy(reqwest::Proxy::all(proxy)?),
+                Some(proxy) => builder.proxy(reqwest::Proxy::all(proxy)?.no_proxy(this_machine())),
                 None => builder.no_proxy(),
             };
             if !certificates {
@@ -113,7 +114,8 @@ impl Client {
     fn check_url(&self, url: &Url) -> Result<(), FetchError> {
         let refused = |reason| FetchError::Refused { reason, url: shown::url(url) };
         self.rules.check(url).map_err(refused)?;
-        if self.proxy_host.is_some() && url.host_str() == self.proxy_host.as_deref() {
+        let is_proxy = self.proxy_host.is_some() && url.host_str() == self.proxy_host.as_deref();
+        if is_proxy && !is_loopback(url) {
             return Err(refused("is the proxy's own".to_owned()));
         }
         Ok(())
@@ -186,6 +188,11 @@ impl Client {
             ))),
         }
     }
+}
+
+/// Hosts that a proxy is not asked for.
+fn this_machine() -> Option<reqwest::NoProxy> {
+    reqwest::NoProxy::from_string("localhost,127.0.0.0/8,::1")
 }
 
 /// Where a redirect leads; `None` if the answer is none.
@@ -284,11 +291,7 @@ pub(super) fn failed(error: reqwest::Error, url: &Url) -> FetchError {
         told = inner.to_string();
         cause = inner.source();
     }
-    FetchError::transient(format!(
-        "{} broke off: {}",
-        shown::url(url),
-        crate::domain::text::from_api(&told)
-    ))
+    FetchError::transient(format!("{} broke off: {}", shown::url(url), text::from_api(&told)))
 }
 
 /// A host has no address that a download may go to.

@@ -145,3 +145,43 @@ fn is_unsupported(error: &io::Error) -> bool {
             .iter()
             .any(|errno| error.raw_os_error() == Some(errno.raw_os_error()))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use super::*;
+
+    #[test]
+    fn neither_way_of_renaming_replaces_a_file() {
+        let shelf = tempfile::tempdir().unwrap();
+        let folder = Folder::open(shelf.path()).unwrap();
+        for name in ["a", "b"] {
+            folder.create_new(name).unwrap().write_all(name.as_bytes()).unwrap();
+        }
+        let ways = [Folder::rename_new, Folder::link_and_remove];
+        for way in ways {
+            let error = way(&folder, "a", &folder, "b").unwrap_err();
+            assert_eq!(error.kind(), io::ErrorKind::AlreadyExists);
+        }
+        folder.link_and_remove("a", &folder, "c").unwrap();
+        folder.rename_new("c", &folder, "d").unwrap();
+        assert!(folder.read("a").is_err() && folder.read("c").is_err());
+        assert_eq!(io::read_to_string(folder.read("d").unwrap()).unwrap(), "a");
+        assert_eq!(io::read_to_string(folder.read("b").unwrap()).unwrap(), "b");
+    }
+
+    #[test]
+    fn only_regular_files_are_opened() {
+        let shelf = tempfile::tempdir().unwrap();
+        let folder = Folder::open(shelf.path()).unwrap();
+        folder.make("folder").unwrap();
+        std::os::unix::fs::symlink("/etc/passwd", shelf.path().join("link")).unwrap();
+        fs::mknodat(&folder.0, "fifo", FileType::Fifo, Mode::RUSR, 0).unwrap();
+        for name in ["folder", "link", "fifo", "missing"] {
+            assert!(folder.read(name).is_err(), "{name}");
+        }
+        assert!(folder.is_link("link") && !folder.is_link("folder"));
+        assert!(folder.enter("link").is_err());
+    }
+}

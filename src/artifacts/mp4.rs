@@ -179,9 +179,9 @@ pub(super) mod tests {
 
     use super::*;
 
-    fn boxed(name: &[u8; 4], body: &[u8]) -> Vec<u8> {
+    fn boxed(name: [u8; 4], body: &[u8]) -> Vec<u8> {
         let size = u32::try_from(body.len() + 8).unwrap();
-        [&size.to_be_bytes(), name.as_slice(), body].concat()
+        [size.to_be_bytes().as_slice(), &name, body].concat()
     }
 
     /// A whole mp4 of 320×180 and 5.84 s, with `payload` as its content.
@@ -189,14 +189,18 @@ pub(super) mod tests {
         let mut header = vec![0; 100];
         header[12..16].copy_from_slice(&1000_u32.to_be_bytes());
         header[16..20].copy_from_slice(&5840_u32.to_be_bytes());
-        let sound = boxed(b"trak", &boxed(b"tkhd", &[0; 84]));
+        let sound = boxed(*b"trak", &boxed(*b"tkhd", &[0; 84]));
         let mut track = vec![0; 84];
         track[76..80].copy_from_slice(&(320_u32 << 16).to_be_bytes());
         track[80..84].copy_from_slice(&(180_u32 << 16).to_be_bytes());
-        let picture = boxed(b"trak", &boxed(b"tkhd", &track));
-        let moov = [boxed(b"mvhd", &header), sound, picture].concat();
-        [boxed(b"ftyp", b"isom\0\0\x02\0isomavc1"), boxed(b"mdat", payload), boxed(b"moov", &moov)]
-            .concat()
+        let picture = boxed(*b"trak", &boxed(*b"tkhd", &track));
+        let moov = [boxed(*b"mvhd", &header), sound, picture].concat();
+        [
+            boxed(*b"ftyp", b"isom\0\0\x02\0isomavc1"),
+            boxed(*b"mdat", payload),
+            boxed(*b"moov", &moov),
+        ]
+        .concat()
     }
 
     fn movie(bytes: &[u8]) -> Result<Movie, Broken> {

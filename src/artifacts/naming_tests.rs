@@ -99,7 +99,8 @@ fn dangerous_keys_are_contained() {
 #[test]
 fn long_names_are_cut_and_keep_their_extension() {
     let path = named(None, &"é".repeat(300), "").unwrap();
-    assert!(path.len() <= 5 + relpath::COMPONENT_LIMIT && path.ends_with(".mp4"), "{path}");
+    assert!(path.len() <= 5 + relpath::COMPONENT_LIMIT, "{path}");
+    assert_eq!(relpath::split_extension(&path).1, ".mp4");
     let deep = named(None, &"x/".repeat(600), "");
     assert!(matches!(deep, Err(NamingError::Leaves(_))), "{deep:?}");
 }

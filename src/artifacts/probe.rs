@@ -206,10 +206,10 @@ mod tests {
 
     #[test]
     fn a_wav_tells_its_duration_even_where_its_sizes_were_never_filled_in() {
-        let (media, wholeness) = look(&wav_of(24_000, &[0; 24_000]));
+        let (media, wholeness) = look(&wav_of(24_000, &vec![0; 24_000]));
         assert_eq!(media.duration_millis, Some(1500));
         assert_eq!(wholeness, Wholeness::Whole);
-        let (media, wholeness) = look(&wav_of(u32::MAX, &[0; 24_000]));
+        let (media, wholeness) = look(&wav_of(u32::MAX, &vec![0; 24_000]));
         assert_eq!(media.duration_millis, Some(1500));
         assert_eq!(wholeness, Wholeness::Untold);
     }

@@ -1,6 +1,6 @@
 //! The small JSON file beside each artifact that says where it came from (contract, section 8).
 
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Serialize, Serializer};
 use serde_json::Value;
 use url::Url;
 
@@ -47,8 +47,8 @@ pub struct Sidecar {
     pub nightreel: &'static str,
 }
 
-/// What an artifact is, in a sidecar.
-#[derive(Clone, Copy, Debug, Serialize)]
+/// What an artifact is, in a sidecar. Its JSON can be kept in the ledger and read back.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SidecarMedia {
     /// Video, image, audio …
     #[serde(rename = "type")]

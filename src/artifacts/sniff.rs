@@ -1,12 +1,12 @@
 //! What a file is by its first bytes. Names, content types and extensions of others are not asked.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// How many of a file's first bytes [`sniff`] wants to see.
 pub(super) const HEAD: usize = 4096;
 
 /// The broad kind of a file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Kind {
     /// Moving pictures.

@@ -28,7 +28,8 @@ pub fn visible(text: &str) -> String {
 
 /// Whether a character changes how its neighbours are shown, or shows nothing itself.
 /// U+200D (zero-width joiner) stays: emoji need it.
-fn is_hidden(c: char) -> bool {
+#[must_use]
+pub fn is_hidden(c: char) -> bool {
     c.is_control()
         || matches!(c,
             '\u{200b}' | '\u{200c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}'

@@ -33,6 +33,14 @@ pub struct NotBelow {
 }
 
 impl RelPath {
+    /// A name at the root that nothing else has, for a file that no template gives a name.
+    #[must_use]
+    pub fn unique(extension: &str) -> Self {
+        let letters = extension.chars().filter(char::is_ascii_alphanumeric);
+        let extension: String = letters.collect();
+        Self(format!("nightreel-{}.{extension}", uuid::Uuid::now_v7().simple()))
+    }
+
     /// The output folder itself.
     #[must_use]
     pub const fn root() -> Self {

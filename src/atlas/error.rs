@@ -67,6 +67,13 @@ impl Error {
         }
     }
 
+    /// Whether the API has no such thing to ask for. A wrong path answers 401, not 404
+    /// (atlas-api.md, section 0).
+    #[must_use]
+    pub const fn is_absent(&self) -> bool {
+        matches!(self, Self::Refused { status: 401 | 403 | 404 | 405 | 410 | 501, .. })
+    }
+
     /// The wait the API asks for.
     #[must_use]
     pub const fn retry_after(&self) -> Option<Duration> {

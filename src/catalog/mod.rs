@@ -17,10 +17,9 @@ pub use builtin::{BUILTIN_DATE, Facts, builtin};
 #[must_use]
 pub fn lacks(request: &Request) -> Option<String> {
     let Some(facts) = builtin(&request.model) else {
-        return request
-            .params
-            .is_empty()
-            .then(|| format!("{} needs a `prompt` or an input file; neither is given", request.model));
+        return request.params.is_empty().then(|| {
+            format!("{} needs a `prompt` or an input file; neither is given", request.model)
+        });
     };
     let missing: Vec<String> = facts
         .required

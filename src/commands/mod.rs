@@ -1,1 +1,1 @@
-//! commands: see docs/ARCHITECTURE.md.
+//! commands

@@ -8,6 +8,7 @@ use crate::atlas::{Api, PollAnswer};
 use crate::domain::{JobState, PredictionId, clock, text};
 use crate::exit::Exit;
 use crate::ledger::{BatchId, JobId, Ledger, UnknownAttempt};
+use crate::runner::{Lookup, Readable};
 
 /// What the operator decides.
 #[derive(Clone, Debug, Default)]
@@ -102,10 +103,13 @@ async fn ask_again(
     batch: Option<BatchId>,
 ) -> anyhow::Result<Exit> {
     let api = cx.api()?;
-    let settings = cx.absence_wait();
-    let settled = crate::runner::look_once(ledger, &api, batch, settings).await?;
-    for (unknown, how) in &settled {
-        say(cx, unknown, how)?;
+    let absence_wait = cx.settings.absence_wait;
+    let looked = Lookup { ledger, api: &api, absence_wait, batch }.look().await?;
+    if let Readable::Never(why) | Readable::NotNow(why) = &looked.readable {
+        writeln!(cx.err, "the history cannot be asked: {why}")?;
+    }
+    for (unknown, how) in &looked.settled {
+        say(cx, unknown, how.as_str())?;
     }
     let revived = poll_set_aside(cx, ledger, &api, batch).await?;
     let left = ledger.unknowns(u32::MAX).await?;
@@ -114,7 +118,7 @@ async fn ask_again(
         writeln!(
             cx.out,
             "{} settled, {} to be collected by the next run, {left} still unknown",
-            text::count(settled.len() as u64, "unknown outcome"),
+            text::count(looked.settled.len() as u64, "unknown outcome"),
             text::count(revived, "job"),
         )?;
     }

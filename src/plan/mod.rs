@@ -151,10 +151,13 @@ fn judge(spec: JobSpec, known: Option<Known>, on_change: OnChange) -> PlannedRow
     let (action, reason) = match (&lacks, &known) {
         (Some(lacks), None) => (Action::Invalid, lacks.clone()),
         (_, None) => (Action::New, "not in the ledger yet".to_owned()),
-        (_, Some(known)) if known.request_sha256 != spec.request.digest() => changed(known, on_change),
+        (_, Some(known)) if known.request_sha256 != spec.request.digest() => {
+            changed(known, on_change)
+        }
         (_, Some(known)) => by_state(known),
     };
-    let mut mistakes: Vec<Diagnostic> = lacks.map(|lacks| spec.position.says(lacks)).into_iter().collect();
+    let mut mistakes: Vec<Diagnostic> =
+        lacks.map(|lacks| spec.position.says(lacks)).into_iter().collect();
     if action == Action::Changed && on_change == OnChange::Refuse {
         mistakes.push(spec.position.says(format!(
             "`{}` asks for something else than the job of that id in the ledger ({reason}); \
@@ -187,7 +190,10 @@ fn moment(known: &Known) -> String {
 
 fn by_state(known: &Known) -> (Action, String) {
     let trouble = || {
-        known.trouble.as_ref().map_or_else(String::new, |(class, message)| format!("{class}: {message}"))
+        known
+            .trouble
+            .as_ref()
+            .map_or_else(String::new, |(class, message)| format!("{class}: {message}"))
     };
     let since = || format!("{} since {}", known.state, moment(known));
     match known.state {
@@ -199,7 +205,9 @@ fn by_state(known: &Known) -> (Action, String) {
         JobState::Submitting | JobState::Submitted | JobState::Ready | JobState::Storing => {
             (Action::InFlight, since())
         }
-        JobState::Failed => (Action::Failed, format!("{}; `nightreel requeue` tries again", trouble())),
+        JobState::Failed => {
+            (Action::Failed, format!("{}; `nightreel requeue` tries again", trouble()))
+        }
         JobState::Unknown => (Action::Unknown, format!("counted as spent, {}", trouble())),
         JobState::LostOutput | JobState::Quarantined => {
             (Action::SetAside, format!("{}, {}", known.state, trouble()))

@@ -16,7 +16,7 @@ use super::stop;
 use super::store;
 use super::work::Busy;
 use crate::artifacts::{Expect, FetchError, Fetched, RelPath, Wanted};
-use crate::domain::{Endpoint, JobState, Output};
+use crate::domain::{JobState, Output};
 use crate::ledger::{Error, JobId, Paid, Trouble};
 
 /// Jobs read at a time.
@@ -175,14 +175,10 @@ async fn fetch(
     index: usize,
     output: &Output,
 ) -> Result<Fetched, FetchError> {
-    let folder: RelPath = store::folder(shared, paid, index);
+    let folder: RelPath = store::folder(paid, index);
     let stem = format!("{}-{index}", paid.attempt.0);
-    let expect = match shared.endpoints.get(&paid.job.request.model) {
-        Some(Endpoint::Video) => Expect::Video,
-        Some(Endpoint::Image) => Expect::Image,
-        Some(Endpoint::Audio) => Expect::Audio,
-        None => Expect::Any,
-    };
+    let endpoint = shared.endpoints.get(&paid.job.request.model);
+    let expect = endpoint.map_or(Expect::Any, |endpoint| Expect::from(*endpoint));
     let wanted = Wanted { output, folder: &folder, stem: &stem, expect };
     tokio::select! {
         fetched = shared.artifacts.fetch(&wanted) => fetched,
@@ -194,12 +190,7 @@ async fn fetch(
 }
 
 /// What a failed download means for the job.
-async fn failed(
-    shared: &Shared,
-    book: &Book,
-    paid: &Paid,
-    error: FetchError,
-) -> Result<(), Error> {
+async fn failed(shared: &Shared, book: &Book, paid: &Paid, error: FetchError) -> Result<(), Error> {
     if shared.gate.is_leaving() {
         return Ok(());
     }

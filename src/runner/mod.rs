@@ -6,6 +6,7 @@
 mod backoff;
 mod collect;
 mod gate;
+mod history;
 mod media;
 mod poll;
 mod queue;
@@ -29,6 +30,7 @@ use crate::ledger::{Error, JobId};
 
 pub use backoff::Backoff;
 pub use gate::{Gate, REJECTIONS, Stop};
+pub use history::{Looked, Lookup, Readable, Settled};
 pub use rate::Rate;
 pub use shared::{Limits, Parts, Shared};
 pub use shutdown::Signals;

@@ -129,7 +129,9 @@ pub(super) async fn lane(
     };
     loop {
         let now = Instant::now();
-        while asking.len() < AT_A_TIME && due.peek().is_some_and(|Reverse(e): &Reverse<Entry>| e.at <= now) {
+        while asking.len() < AT_A_TIME
+            && due.peek().is_some_and(|Reverse(e): &Reverse<Entry>| e.at <= now)
+        {
             let Some(Reverse(entry)) = due.pop() else { break };
             asking.spawn(ask(Arc::clone(&shared), entry.polling));
         }
@@ -219,8 +221,10 @@ async fn understand(
             unreachable_for_now(shared, polling, trouble(class, message)).await
         }
         PollAnswer::OtherPrediction { got } => {
-            let message = format!("asked for {}, the API answered for {got}", polling.paid.prediction);
-            set_aside(shared, polling, JobState::Quarantined, trouble("other_prediction", message)).await
+            let message =
+                format!("asked for {}, the API answered for {got}", polling.paid.prediction);
+            set_aside(shared, polling, JobState::Quarantined, trouble("other_prediction", message))
+                .await
         }
     }
 }

@@ -62,7 +62,8 @@ impl Queue {
                 continue;
             }
             let limit = PAGE + self.lock().len();
-            let due = shared.ledger.due(*batch, now, u32::try_from(limit).unwrap_or(u32::MAX)).await?;
+            let due =
+                shared.ledger.due(*batch, now, u32::try_from(limit).unwrap_or(u32::MAX)).await?;
             let claimed = self.lock();
             let fresh = due.into_iter().filter(|job| !claimed.contains(&job.id)).take(PAGE);
             let fresh: VecDeque<_> = fresh.collect();

@@ -1,32 +1,25 @@
 //! The reconcile lane: unknown outcomes are looked up in the API's history while the run goes on.
-//!
-//! Exactly matching tasks are adopted. Absence is proved by two looks at a history that demonstrably
-//! works, the second not before `--absence-wait`. Anything else is left for `resolve`.
+//! What a look proves is decided in `history`; here it is told, and slots are kept or given back.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use super::history::{Looked, Lookup, Readable, Settled};
 use super::poll::Polling;
 use super::shared::Shared;
 use super::slots::Slot;
-use super::stop;
-use super::Stop;
-use crate::atlas::{HistoryItem, HistoryQuery};
-use crate::domain::{Digest, EventKind, PredictionId, Timestamp, clock};
+use super::{Stop, stop};
+use crate::domain::{EventKind, clock};
 use crate::ledger::{AttemptId, Error, UnknownAttempt};
 
-/// Unknown outcomes looked at in one go.
-const AT_A_TIME: u32 = 500;
-/// Pages of history read in one look at most; 50 tasks a page (atlas-api.md 1.3).
-const PAGES: u32 = 200;
-/// Clocks of the API and of this machine may differ by this much.
-const SKEW: Duration = Duration::from_mins(5);
 /// How long an outcome that the history does not show keeps its slot: its task may yet show up.
 const SLOT_HELD: Duration = Duration::from_mins(1);
-/// Looks at a failing history, one after another, before it counts as absent for this run.
+/// Looks at a failing history, one after another, before this run gives up looking.
 const FAILED_LOOKS: u32 = 5;
+/// The shortest pause between two looks.
+const LEAST_PAUSE: Duration = Duration::from_millis(50);
 
 /// What the run knows of its unknown outcomes.
 #[derive(Default)]
@@ -55,10 +48,6 @@ impl Unknowns {
     fn take_slot(&self, attempt: AttemptId) -> Option<Slot> {
         self.slots.lock().unwrap_or_else(PoisonError::into_inner).remove(&attempt)
     }
-
-    fn free_slots(&self) {
-        self.slots.lock().unwrap_or_else(PoisonError::into_inner).clear();
-    }
 }
 
 /// A POST of this run has an unknown outcome; it may be in flight, so it keeps its slot.
@@ -70,28 +59,25 @@ pub(super) fn arose(shared: &Shared, attempt: AttemptId, slot: Slot) {
     shared.wake_reconcile();
 }
 
-/// What one look brought.
-struct Look {
-    /// Unknown outcomes a later look may settle.
-    hopeful: usize,
-    /// When to look again.
-    again: Duration,
-}
-
-/// Looks until the run is to end.
+/// Looks until the run is to end. Before its first look is over nothing is settled, so the lane
+/// starts as one hopeful case.
 pub(super) async fn lane(shared: Arc<Shared>) -> Result<(), Error> {
     let mut failures = 0;
     loop {
         let arisen = shared.unknowns.arisen.load(Ordering::SeqCst);
-        let look = look(&shared, &mut failures).await;
-        if let Err(error) = &look {
+        let lookup = Lookup {
+            ledger: &shared.ledger,
+            api: &shared.api,
+            absence_wait: shared.limits.absence_wait,
+            batch: None,
+        };
+        let looked = lookup.look().await;
+        if let Err(error) = &looked {
             stop(&shared, Stop::Storage(error.to_string())).await;
         }
-        let Look { hopeful, again } = look?;
+        let (hopeful, again) = take_in(&shared, looked?, &mut failures).await?;
         shared.unknowns.looked(arisen, hopeful);
-        if hopeful == 0 {
-            shared.wake_all_but_reconcile();
-        }
+        shared.wake_all_but_reconcile();
         tokio::select! {
             () = shared.gate.leaving() => return Ok(()),
             () = shared.reconcile_woken() => {}
@@ -100,202 +86,75 @@ pub(super) async fn lane(shared: Arc<Shared>) -> Result<(), Error> {
     }
 }
 
-async fn look(shared: &Shared, failures: &mut u32) -> Result<Look, Error> {
-    let mut unknowns = shared.ledger.unknowns(AT_A_TIME).await?;
-    unknowns.retain(|unknown| unknown.origin == shared.origin);
-    let Some(oldest) = unknowns.iter().map(|unknown| unknown.intent_at).min() else {
-        return Ok(Look { hopeful: 0, again: Duration::ZERO });
-    };
-    let started = clock::now();
-    match read_history(shared, oldest).await? {
-        Read::Found(history) => {
-            *failures = 0;
-            settle(shared, unknowns, &history, started).await
+/// Tells what a look brought. Returns how many a later look may settle, and when to look again.
+async fn take_in(
+    shared: &Shared,
+    looked: Looked,
+    failures: &mut u32,
+) -> Result<(usize, Duration), Error> {
+    for (unknown, how) in &looked.settled {
+        settled(shared, unknown, *how).await?;
+    }
+    let mut hopeful = looked.missing.len();
+    let mut again = shared.limits.absence_wait;
+    match &looked.readable {
+        Readable::Yes => *failures = 0,
+        Readable::Never(why) => {
+            tracing::warn!(why, "no history; unknown outcomes wait for `resolve`")
         }
-        Read::NoHistory(why) => {
-            tracing::warn!(why, "the API has no history; unknown outcomes wait for `resolve`");
-            shared.unknowns.free_slots();
-            Ok(Look { hopeful: 0, again: Duration::ZERO })
-        }
-        Read::Trouble(why) => {
+        Readable::NotNow(why) => {
             *failures += 1;
             tracing::warn!(why, failures, "the history could not be read");
-            let hopeful = if *failures < FAILED_LOOKS { unknowns.len() } else { 0 };
-            if hopeful == 0 {
-                shared.unknowns.free_slots();
-            }
-            Ok(Look { hopeful, again: shared.limits.backoff.bound(*failures) })
-        }
-    }
-}
-
-/// The part of the history the unknowns may stand in.
-struct History {
-    /// Tasks the ledger does not hold, by the hash of their request, oldest first.
-    strangers: HashMap<Digest, Vec<HistoryItem>>,
-    /// Tasks whose request the API does not show: they may be anybody's.
-    opaque: usize,
-    /// Whether a task the ledger does hold was seen: proof that the listing works.
-    works: bool,
-}
-
-enum Read {
-    Found(History),
-    NoHistory(String),
-    Trouble(String),
-}
-
-async fn read_history(shared: &Shared, oldest: Timestamp) -> Result<Read, Error> {
-    let since = clock::from_millis(
-        oldest.as_millisecond() - i64::try_from(SKEW.as_millis()).unwrap_or(0),
-    );
-    let mut history = History { strangers: HashMap::new(), opaque: 0, works: false };
-    let mut seen = HashSet::new();
-    for page in 1..=PAGES {
-        let query = HistoryQuery { page, ..HistoryQuery::default() };
-        let items = match shared.api.history(&query).await {
-            Ok(page) => page.items,
-            Err(error) if error.is_absent() => return Ok(Read::NoHistory(error.to_string())),
-            Err(error) => return Ok(Read::Trouble(error.to_string())),
-        };
-        let full = !items.is_empty();
-        let past = items.iter().any(|item| item.created_at.is_some_and(|at| at < since));
-        for item in items {
-            if seen.insert(item.id.clone()) {
-                sort_in(shared, &mut history, item, since).await?;
+            if *failures < FAILED_LOOKS {
+                hopeful += looked.unclear.len();
+                again = shared.limits.backoff.bound(*failures);
             }
         }
-        if past || !full {
-            break;
+    }
+    if hopeful == looked.missing.len() {
+        for unknown in &looked.unclear {
+            shared.unknowns.take_slot(unknown.attempt);
         }
     }
-    for strangers in history.strangers.values_mut() {
-        strangers.sort_by_key(|item| item.created_at);
+    let now = clock::now();
+    for (unknown, ripe) in &looked.missing {
+        let held = SLOT_HELD.min(shared.limits.absence_wait);
+        let free_at = clock::after(unknown.intent_at, held);
+        if now >= free_at {
+            shared.unknowns.take_slot(unknown.attempt);
+        }
+        let next = if now < free_at { free_at.min(*ripe) } else { *ripe };
+        again = again.min(clock::between(now, next));
     }
-    Ok(Read::Found(history))
+    Ok((hopeful, again.max(LEAST_PAUSE)))
 }
 
-async fn sort_in(
-    shared: &Shared,
-    history: &mut History,
-    item: HistoryItem,
-    since: Timestamp,
-) -> Result<(), Error> {
-    if shared.ledger.holds(&shared.origin, &item.id).await? {
-        history.works = true;
-    } else if item.created_at.is_none_or(|at| at >= since) {
-        match &item.request {
-            Some(request) => history.strangers.entry(request.digest()).or_default().push(item),
-            None => history.opaque += 1,
-        }
-    }
-    Ok(())
-}
-
-/// Matches unknowns and strangers body by body; equal bodies are interchangeable.
-async fn settle(
-    shared: &Shared,
-    unknowns: Vec<UnknownAttempt>,
-    history: &History,
-    started: Timestamp,
-) -> Result<Look, Error> {
-    let mut by_body: HashMap<Digest, Vec<UnknownAttempt>> = HashMap::new();
-    for unknown in unknowns {
-        by_body.entry(unknown.body_sha256).or_default().push(unknown);
-    }
-    let works = history.works || !shared.ledger.has_predictions(&shared.origin).await?;
-    let mut look = Look { hopeful: 0, again: shared.limits.absence_wait };
-    for (body, group) in by_body {
-        let found = history.strangers.get(&body).map_or(&[][..], Vec::as_slice);
-        if found.len() > group.len() {
-            tracing::warn!(
-                found = found.len(), unknown = group.len(), model = group[0].model,
-                "the history shows more tasks with this request than are missing; left for `resolve`"
-            );
-            continue;
-        }
-        let mut rest = group.into_iter();
-        for (item, unknown) in found.iter().zip(rest.by_ref()) {
-            adopt(shared, &unknown, &item.id).await?;
-        }
-        for unknown in rest {
-            let provable = works && history.opaque == 0;
-            miss(shared, &unknown, provable, started, &mut look).await?;
-        }
-    }
-    Ok(look)
-}
-
-async fn adopt(
-    shared: &Shared,
-    unknown: &UnknownAttempt,
-    prediction: &PredictionId,
-) -> Result<(), Error> {
-    shared.ledger.adopt(unknown.attempt, prediction, "history").await?;
-    let slot = shared.unknowns.take_slot(unknown.attempt).unwrap_or_else(|| shared.slots.occupy());
+async fn settled(shared: &Shared, unknown: &UnknownAttempt, how: Settled) -> Result<(), Error> {
+    let (batch, job) = (&unknown.batch_name, &unknown.key);
+    let slot = shared.unknowns.take_slot(unknown.attempt);
     shared
-        .tell(EventKind::PredictionAccepted {
-            batch: unknown.batch_name.clone(),
-            job: unknown.key.clone(),
+        .tell(EventKind::OutcomeResolved {
+            batch: batch.clone(),
+            job: job.clone(),
             attempt: unknown.number,
-            prediction: prediction.to_string(),
-            adopted: true,
+            how: how.as_str().to_owned(),
         })
         .await;
-    tell_resolved(shared, unknown, "adopted").await;
-    if let Some(paid) = shared.ledger.paid_job(unknown.job).await? {
-        shared.poll(Polling::new(shared, paid, slot));
-    }
-    Ok(())
-}
-
-/// The history does not show it. Once is a hint, twice with the wait between is proof.
-async fn miss(
-    shared: &Shared,
-    unknown: &UnknownAttempt,
-    provable: bool,
-    started: Timestamp,
-    look: &mut Look,
-) -> Result<(), Error> {
-    if !provable {
-        shared.unknowns.take_slot(unknown.attempt);
-        return Ok(());
-    }
-    let wait = shared.limits.absence_wait;
-    let first = unknown.looked_at.unwrap_or(started);
-    // The wait counts from the intent and again from the first look, so that the two looks are
-    // apart even where the first one came late.
-    let ripe = clock::after(unknown.intent_at, wait).max(clock::after(first, wait / 5));
-    if unknown.looked_at.is_some() && started >= ripe {
-        let evidence = format!(
-            "not in the history at {} and at {}",
-            clock::utc(first),
-            clock::utc(started)
-        );
-        shared.ledger.prove_absent(unknown.attempt, &evidence, clock::now()).await?;
-        shared.unknowns.take_slot(unknown.attempt);
-        tell_resolved(shared, unknown, "absent").await;
+    if how == Settled::Absent {
         shared.wake_submit();
         return Ok(());
     }
-    shared.ledger.note_look(unknown.attempt, started).await?;
-    let free_at = clock::after(unknown.intent_at, SLOT_HELD.min(wait));
-    if started >= free_at {
-        shared.unknowns.take_slot(unknown.attempt);
-    }
-    let next = if started < free_at { ripe.min(free_at) } else { ripe };
-    look.hopeful += 1;
-    look.again = look.again.min(clock::between(started, next).max(Duration::from_millis(50)));
-    Ok(())
-}
-
-async fn tell_resolved(shared: &Shared, unknown: &UnknownAttempt, how: &str) {
+    let Some(paid) = shared.ledger.paid_job(unknown.job).await? else { return Ok(()) };
     shared
-        .tell(EventKind::OutcomeResolved {
-            batch: unknown.batch_name.clone(),
-            job: unknown.key.clone(),
+        .tell(EventKind::PredictionAccepted {
+            batch: batch.clone(),
+            job: job.clone(),
             attempt: unknown.number,
-            how: how.to_owned(),
+            prediction: paid.prediction.to_string(),
+            adopted: true,
         })
         .await;
+    let slot = slot.unwrap_or_else(|| shared.slots.occupy());
+    shared.poll(Polling::new(shared, paid, slot));
+    Ok(())
 }

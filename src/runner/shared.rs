@@ -1,6 +1,6 @@
 //! What the lanes share: the rooms they join, the limits, and what wakes them.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::num::NonZeroU32;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -16,10 +16,8 @@ use super::slots::Slots;
 use super::work::{Busy, Work};
 use crate::artifacts::Artifacts;
 use crate::atlas::Api;
-use crate::domain::{
-    Endpoint, Event, EventKind, JobState, Micros, Origin, Totals, clock,
-};
-use crate::ledger::{BatchId, JobId, Ledger, Paid, RunId};
+use crate::domain::{Endpoint, Event, EventKind, JobState, Micros, Origin, Totals, clock};
+use crate::ledger::{BatchId, Ledger, Paid, RunId};
 
 /// The numbers a run is bound by.
 #[derive(Clone, Copy, Debug)]
@@ -97,8 +95,6 @@ pub struct Shared {
     pub(super) streaks: Streaks,
     pub(super) uploads: super::media::Uploads,
     pub(super) unknowns: super::reconcile::Unknowns,
-    /// Jobs this run has given up collecting: they wait in the ledger for the next one.
-    pub(super) given_up: Mutex<HashSet<JobId>>,
     /// Batches whose next job the budget does not allow, with what was spent then.
     pub(super) blocked: Mutex<HashMap<BatchId, Micros>>,
     run_name: String,
@@ -136,7 +132,6 @@ impl Shared {
             streaks: Streaks::default(),
             uploads: super::media::Uploads::default(),
             unknowns: super::reconcile::Unknowns::default(),
-            given_up: Mutex::default(),
             blocked: Mutex::default(),
             wakes: Wakes::default(),
             work: Work::default(),
@@ -147,12 +142,8 @@ impl Shared {
 
     /// Tells what happened. Called after the commit, never before. Progress that is gone is no error.
     pub(super) async fn tell(&self, kind: EventKind) {
-        let event = Event {
-            at: clock::now(),
-            run: self.run_name.clone(),
-            totals: self.totals(),
-            kind,
-        };
+        let event =
+            Event { at: clock::now(), run: self.run_name.clone(), totals: self.totals(), kind };
         let _ = self.events.send(event).await;
     }
 
@@ -211,15 +202,9 @@ impl Shared {
         self.work.count() == 0 && !submittable && self.unknowns.hopeful() == 0
     }
 
-    /// Whether a paid job lives at this run's API and was not given up.
+    /// Whether a paid job lives at this run's API.
     pub(super) fn is_mine(&self, paid: &Paid) -> bool {
-        let given_up = self.given_up.lock().unwrap_or_else(PoisonError::into_inner);
-        paid.origin == self.origin && !given_up.contains(&paid.job.id)
-    }
-
-    /// Leaves a job to the next run.
-    pub(super) fn give_up(&self, job: JobId) {
-        self.given_up.lock().unwrap_or_else(PoisonError::into_inner).insert(job);
+        paid.origin == self.origin
     }
 
     pub(super) fn begin_work(&self) -> Busy {

@@ -23,10 +23,10 @@ pub(super) enum Stored {
 }
 
 /// The folder a job's file will be in, as far as that can be told before its type is known.
-pub(super) fn folder(shared: &Shared, paid: &Paid, index: usize) -> RelPath {
+pub(super) fn folder(paid: &Paid, index: usize) -> RelPath {
     let vars = vars(paid);
     let taken = HashSet::new();
-    let named = plain_name(shared, &naming(paid, &vars, (index, paid.outputs.len()), "mp4"), &taken);
+    let named = plain_name(&naming(paid, &vars, (index, paid.outputs.len()), "mp4"), &taken);
     named.parent()
 }
 
@@ -121,7 +121,7 @@ fn naming<'a>(
 }
 
 /// A paid file is never lost to its template: where that gives no name, the default does.
-fn plain_name(shared: &Shared, naming: &Naming<'_>, taken: &HashSet<String>) -> RelPath {
+fn plain_name(naming: &Naming<'_>, taken: &HashSet<String>) -> RelPath {
     let is_taken = |path: &RelPath| taken.contains(&path.folded());
     let default = Naming { template: None, batch: "outputs", ..*naming };
     naming
@@ -131,15 +131,7 @@ fn plain_name(shared: &Shared, naming: &Naming<'_>, taken: &HashSet<String>) -> 
             Naming { template: None, ..*naming }.name(&is_taken)
         })
         .or_else(|_| default.name(&is_taken))
-        .unwrap_or_else(|_| shared.spare_name(naming))
-}
-
-impl Shared {
-    /// A name made of nothing but numbers, for keys no template can be made of.
-    fn spare_name(&self, naming: &Naming<'_>) -> RelPath {
-        let unique = uuid::Uuid::now_v7().simple();
-        RelPath::plain(&format!("nightreel-{}-{unique}.{}", self.run.0, naming.extension))
-    }
+        .unwrap_or_else(|_| RelPath::unique(naming.extension))
 }
 
 /// A name that no other attempt's file and no foreign file has.
@@ -151,7 +143,7 @@ async fn choose(
     taken: &mut HashSet<String>,
 ) -> Result<Result<RelPath, DiskError>, Error> {
     loop {
-        let name = plain_name(shared, naming, taken);
+        let name = plain_name(naming, taken);
         let free = shared.ledger.name_is_free(&name.folded(), paid.attempt).await?;
         let content = Content { bytes: file.bytes, sha256: file.sha256 };
         let on_disk = match shared.artifacts.check(&name, content).await {

@@ -16,7 +16,7 @@ use super::shared::Shared;
 use super::slots::Slot;
 use super::work::Busy;
 use super::{reconcile, stop};
-use crate::atlas::{Rejection, SubmitOutcome, Submitted, UploadError};
+use crate::atlas::{Rejection, SubmitOutcome, Submitted, UploadError, class};
 use crate::domain::{
     AttemptState, Digest, Endpoint, EventKind, Micros, PredictionId, Timestamp, clock,
 };
@@ -172,7 +172,9 @@ async fn accepted(
         Err(Error::RepeatedPrediction { prediction }) => {
             let trouble = Trouble {
                 class: "repeated_id".to_owned(),
-                message: format!("the API answered with prediction {prediction}, which is another attempt's"),
+                message: format!(
+                    "the API answered with prediction {prediction}, which is another attempt's"
+                ),
                 http_status,
                 ..Trouble::default()
             };
@@ -324,6 +326,14 @@ async fn upload_failed(shared: &Shared, job: &Job, error: UploadError) -> Result
     match error {
         UploadError::StopKey { .. } => {
             stop(shared, Stop::Key(message)).await;
+            Ok(())
+        }
+        UploadError::Transient { class: class::BALANCE, .. } => {
+            stop(shared, Stop::Balance(message)).await;
+            Ok(())
+        }
+        UploadError::Transient { class: class::REDIRECTED, .. } => {
+            stop(shared, Stop::Misdirected(message)).await;
             Ok(())
         }
         UploadError::Transient { retry_after, .. } => {

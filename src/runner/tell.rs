@@ -6,7 +6,13 @@ use crate::ledger::{Job, Next, Trouble};
 
 impl Shared {
     /// An attempt brought nothing; the job is tried again, or has failed.
-    pub(super) async fn tell_trouble(&self, job: &Job, attempt: i64, trouble: &Trouble, next: Next) {
+    pub(super) async fn tell_trouble(
+        &self,
+        job: &Job,
+        attempt: i64,
+        trouble: &Trouble,
+        next: Next,
+    ) {
         let (batch, key) = (job.batch_name.clone(), job.key.clone());
         self.tell(EventKind::AttemptFailed {
             batch: batch.clone(),
@@ -19,7 +25,8 @@ impl Shared {
         match next {
             Next::Again { not_before, .. } => {
                 let class = trouble.class.clone();
-                self.tell(EventKind::JobRetryScheduled { batch, job: key, not_before, class }).await;
+                self.tell(EventKind::JobRetryScheduled { batch, job: key, not_before, class })
+                    .await;
             }
             Next::Failed => self.tell_failed(job, JobState::Failed, trouble).await,
         }

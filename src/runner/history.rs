@@ -1,0 +1,221 @@
+//! One look at the API's history for attempts whose outcome nobody knows, and what it proves.
+//!
+//! Exactly matching tasks are adopted. Absence is proved by two looks at a history that demonstrably
+//! works, the second not before the absence wait. Anything else is left as it is.
+
+use std::collections::{HashMap, HashSet};
+use std::time::Duration;
+
+use crate::atlas::{Api, HistoryItem, HistoryQuery, PAGE_SIZE_LIMIT};
+use crate::domain::{Digest, Timestamp, clock};
+use crate::ledger::{BatchId, Error, Ledger, UnknownAttempt};
+
+/// Unknown outcomes looked at in one go.
+const AT_A_TIME: u32 = 500;
+/// Pages of history read in one look at most.
+const PAGES: u32 = 200;
+/// Clocks of the API and of this machine may differ by this much.
+const SKEW: Duration = Duration::from_mins(5);
+
+/// Where to look.
+#[derive(Clone, Copy)]
+pub struct Lookup<'a> {
+    /// The unknown outcomes, and what they become.
+    pub ledger: &'a Ledger,
+    /// Whose history.
+    pub api: &'a Api,
+    /// Before "not in the history" counts as proof.
+    pub absence_wait: Duration,
+    /// Only this batch's outcomes.
+    pub batch: Option<BatchId>,
+}
+
+/// How an unknown outcome was settled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Settled {
+    /// Its prediction was found, and is polled like any other.
+    Adopted,
+    /// It is proved never to have arrived, and is pending again.
+    Absent,
+}
+
+impl Settled {
+    /// The word used in events and messages.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Adopted => "adopted",
+            Self::Absent => "absent",
+        }
+    }
+}
+
+/// Whether the history could be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Readable {
+    /// It was read, or there was no reason to.
+    Yes,
+    /// This API has none.
+    Never(String),
+    /// Not this time.
+    NotNow(String),
+}
+
+/// What one look brought.
+#[derive(Debug)]
+pub struct Looked {
+    /// Outcomes that are settled now; the ledger has it.
+    pub settled: Vec<(UnknownAttempt, Settled)>,
+    /// Outcomes the history does not show, with the moment a later look may prove their absence.
+    pub missing: Vec<(UnknownAttempt, Timestamp)>,
+    /// Outcomes that no look can settle: too many tasks match, or requests are not shown.
+    pub unclear: Vec<UnknownAttempt>,
+    /// Whether the history could be read.
+    pub readable: Readable,
+}
+
+/// The part of the history the unknowns may stand in.
+#[derive(Default)]
+struct History {
+    /// Tasks the ledger does not hold, by the hash of their request, oldest first.
+    strangers: HashMap<Digest, Vec<HistoryItem>>,
+    /// Tasks whose request or id the API does not show: they may be anybody's.
+    opaque: usize,
+    /// Whether a task the ledger does hold was seen: proof that the listing works.
+    works: bool,
+}
+
+impl Lookup<'_> {
+    /// Looks once, and commits what it proves.
+    pub async fn look(&self) -> Result<Looked, Error> {
+        let mut unknowns = self.ledger.unknowns(AT_A_TIME).await?;
+        let origin = self.api.origin();
+        unknowns.retain(|unknown| {
+            unknown.origin == origin && self.batch.is_none_or(|batch| batch == unknown.batch)
+        });
+        let mut looked = Looked {
+            settled: Vec::new(),
+            missing: Vec::new(),
+            unclear: Vec::new(),
+            readable: Readable::Yes,
+        };
+        let Some(oldest) = unknowns.iter().map(|unknown| unknown.intent_at).min() else {
+            return Ok(looked);
+        };
+        let started = clock::now();
+        match self.read(oldest).await? {
+            Ok(history) => self.settle(unknowns, &history, started, &mut looked).await?,
+            Err(why) => {
+                looked.readable = why;
+                looked.unclear = unknowns;
+            }
+        }
+        Ok(looked)
+    }
+
+    async fn read(&self, oldest: Timestamp) -> Result<Result<History, Readable>, Error> {
+        let skew = i64::try_from(SKEW.as_millis()).unwrap_or(0);
+        let since = clock::from_millis(oldest.as_millisecond() - skew);
+        let mut history = History::default();
+        let mut seen = HashSet::new();
+        for page in 1..=PAGES {
+            let query = HistoryQuery { page, size: PAGE_SIZE_LIMIT, model: None, session: None };
+            let page = match self.api.history(&query).await {
+                Ok(page) => page,
+                Err(error) if error.is_absent() => {
+                    return Ok(Err(Readable::Never(error.to_string())));
+                }
+                Err(error) => return Ok(Err(Readable::NotNow(error.to_string()))),
+            };
+            history.opaque += page.unreadable;
+            let empty = page.items.is_empty();
+            let past = page.items.iter().any(|item| item.created_at.is_some_and(|at| at < since));
+            for item in page.items {
+                // Tasks that arrive meanwhile push others to the next page: those come twice.
+                if seen.insert(item.id.clone()) {
+                    self.sort_in(&mut history, item, since).await?;
+                }
+            }
+            if past || empty {
+                break;
+            }
+        }
+        for strangers in history.strangers.values_mut() {
+            strangers.sort_by_key(|item| item.created_at);
+        }
+        Ok(Ok(history))
+    }
+
+    async fn sort_in(
+        &self,
+        history: &mut History,
+        item: HistoryItem,
+        since: Timestamp,
+    ) -> Result<(), Error> {
+        if self.ledger.holds(&self.api.origin(), &item.id).await? {
+            history.works = true;
+        } else if item.created_at.is_none_or(|at| at >= since) {
+            match &item.request {
+                Some(request) => history.strangers.entry(request.digest()).or_default().push(item),
+                None => history.opaque += 1,
+            }
+        }
+        Ok(())
+    }
+
+    /// Matches unknowns and strangers body by body; equal bodies are interchangeable.
+    async fn settle(
+        &self,
+        unknowns: Vec<UnknownAttempt>,
+        history: &History,
+        started: Timestamp,
+        looked: &mut Looked,
+    ) -> Result<(), Error> {
+        let mut by_body: HashMap<Digest, Vec<UnknownAttempt>> = HashMap::new();
+        for unknown in unknowns {
+            by_body.entry(unknown.body_sha256).or_default().push(unknown);
+        }
+        let works = history.works || !self.ledger.has_predictions(&self.api.origin()).await?;
+        for (body, group) in by_body {
+            let found = history.strangers.get(&body).map_or(&[][..], Vec::as_slice);
+            if found.len() > group.len() {
+                looked.unclear.extend(group);
+                continue;
+            }
+            for (index, unknown) in group.into_iter().enumerate() {
+                if let Some(item) = found.get(index) {
+                    self.ledger.adopt(unknown.attempt, &item.id, "history").await?;
+                    looked.settled.push((unknown, Settled::Adopted));
+                } else if works && history.opaque == 0 {
+                    self.miss(unknown, started, looked).await?;
+                } else {
+                    looked.unclear.push(unknown);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The history does not show it. Once is a hint; twice, with the wait between, is proof.
+    async fn miss(
+        &self,
+        unknown: UnknownAttempt,
+        started: Timestamp,
+        looked: &mut Looked,
+    ) -> Result<(), Error> {
+        let first = unknown.looked_at.unwrap_or(started);
+        // The two looks are apart even where the first one came long after the intent.
+        let ripe = clock::after(unknown.intent_at, self.absence_wait)
+            .max(clock::after(first, self.absence_wait / 5));
+        if unknown.looked_at.is_none() || started < ripe {
+            self.ledger.note_look(unknown.attempt, started).await?;
+            looked.missing.push((unknown, ripe));
+            return Ok(());
+        }
+        let (first, second) = (clock::utc(first), clock::utc(started));
+        let evidence = format!("not in the history at {first} and at {second}");
+        self.ledger.prove_absent(unknown.attempt, &evidence, clock::now()).await?;
+        looked.settled.push((unknown, Settled::Absent));
+        Ok(())
+    }
+}

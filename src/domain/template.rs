@@ -15,7 +15,7 @@ pub const DEFAULT_OUTPUT: &str =
 
 /// What an output template may name beside the row's variables and the request's parameters.
 /// The program's own names win over both.
-pub const OUTPUT_VARIABLES: [&str; 12] = [
+pub const OUTPUT_VARIABLES: [&str; 16] = [
     "batch",
     "date",
     "ext",
@@ -23,11 +23,15 @@ pub const OUTPUT_VARIABLES: [&str; 12] = [
     "index",
     "key",
     "model",
+    "model_slug",
     "outputs",
+    "params",
     "prompt",
     "prompt_slug",
     "row",
+    "var",
     "variant",
+    "vars",
 ];
 
 /// How much work one rendering may make: enough for a prompt of megabytes, too little for an

@@ -50,25 +50,31 @@ impl Outputs {
         Ok(())
     }
 
+    /// The names that [`template::OUTPUT_VARIABLES`] lists, over the row's own.
     fn example(&self, job: &JobSpec) -> Map<String, Value> {
         let mut known = job.request.params.clone();
         known.extend(job.vars.clone());
-        if let Some(prompt) = job.request.prompt() {
-            known.insert("prompt_slug".to_owned(), template::slug(prompt).into());
-        }
-        let own: [(&str, Value); 9] = [
+        let prompt = job.request.prompt().unwrap_or_default();
+        let model = job.request.model.as_str();
+        let own: [(&str, Value); 15] = [
             ("batch", self.batch.as_ref().into()),
             ("date", "2026-01-31".into()),
             ("ext", "mp4".into()),
             ("id", job.key.as_str().into()),
             ("index", 1.into()),
             ("key", job.key.as_str().into()),
-            ("model", job.request.model.as_str().into()),
+            ("model", model.into()),
+            ("model_slug", template::slug(model).into()),
             ("outputs", 1.into()),
+            ("params", Value::Object(job.request.params.clone())),
+            ("prompt", prompt.into()),
+            ("prompt_slug", template::slug(prompt).into()),
             ("row", job.row.into()),
+            ("var", Value::Object(job.vars.clone())),
+            ("vars", Value::Object(job.vars.clone())),
         ];
         known.extend(own.map(|(name, value)| (name.to_owned(), value)));
-        known.entry("variant").or_insert(1.into());
+        known.entry("variant").or_insert_with(|| 1.into());
         known
     }
 }
@@ -80,4 +86,28 @@ fn names(job: &JobSpec, output: &str) -> u64 {
         name.hash(&mut hasher);
     }
     hasher.finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{Position, Request};
+
+    #[test]
+    fn every_name_an_output_may_use_is_known() {
+        let job = JobSpec {
+            key: "k".into(),
+            request: Request { model: "m/x".into(), params: Map::new() },
+            media: Vec::new(),
+            output: None,
+            vars: Map::new(),
+            priority: 0,
+            price: None,
+            row: 1,
+            position: Position::new(&"m.csv".into(), 2, 0),
+        };
+        let known = Outputs::new(&"b".into()).example(&job);
+        let names: Vec<_> = known.keys().map(String::as_str).collect();
+        assert_eq!(names, template::OUTPUT_VARIABLES);
+    }
 }

@@ -215,7 +215,7 @@ fn dummy() -> Fetched {
 #[tokio::test]
 async fn a_folder_that_cannot_be_used_is_known_at_once() {
     let shelf = Shelf::new();
-    assert!(shelf.artifacts.free_space().await.unwrap() > 0);
+    assert_eq!(shelf.artifacts.free_space().await.is_ok_and(|bytes| bytes > 0), cfg!(unix));
     shelf.put("file", b"");
     let error = Artifacts::open(&shelf.root().join("file"), local()).unwrap_err();
     assert!(error.to_string().contains("output folder"), "{error}");

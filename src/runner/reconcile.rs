@@ -22,7 +22,6 @@ const FAILED_LOOKS: u32 = 5;
 const LEAST_PAUSE: Duration = Duration::from_millis(50);
 
 /// What the run knows of its unknown outcomes.
-#[derive(Default)]
 pub(super) struct Unknowns {
     slots: Mutex<HashMap<AttemptId, Slot>>,
     /// How many ever arose in this run, and how many of them the last look has seen.
@@ -30,6 +29,18 @@ pub(super) struct Unknowns {
     seen: AtomicUsize,
     /// How many the last look left hope for.
     hopeful: AtomicUsize,
+}
+
+/// What earlier runs left counts as one hopeful case until the first look is over.
+impl Default for Unknowns {
+    fn default() -> Self {
+        Self {
+            slots: Mutex::default(),
+            arisen: AtomicUsize::new(1),
+            seen: AtomicUsize::new(0),
+            hopeful: AtomicUsize::new(0),
+        }
+    }
 }
 
 impl Unknowns {
@@ -59,8 +70,7 @@ pub(super) fn arose(shared: &Shared, attempt: AttemptId, slot: Slot) {
     shared.wake_reconcile();
 }
 
-/// Looks until the run is to end. Before its first look is over nothing is settled, so the lane
-/// starts as one hopeful case.
+/// Looks until the run is to end.
 pub(super) async fn lane(shared: Arc<Shared>) -> Result<(), Error> {
     let mut failures = 0;
     loop {

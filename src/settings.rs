@@ -1,1 +1,0 @@
-//! settings: see docs/ARCHITECTURE.md.

@@ -1,0 +1,61 @@
+//! The environment, read here and nowhere else. Every variable's name stands in this file.
+
+use secrecy::SecretString;
+
+use super::file::{self, Said};
+use super::key::{self, KeyError};
+use super::{Partial, key_from_file};
+use crate::domain::Position;
+
+/// The API key.
+const KEY: &str = "ATLASCLOUD_API_KEY";
+/// The filter of logs, as `tracing` writes it.
+const LOG: &str = "NIGHTREEL_LOG";
+/// No colours, whatever its value (no-color.org).
+const NO_COLOR: &str = "NO_COLOR";
+/// Variables that stand for a setting.
+const SETTINGS: [(&str, &str); 5] = [
+    ("NIGHTREEL_STATE_DIR", "state_dir"),
+    ("NIGHTREEL_OUTPUT_DIR", "output_dir"),
+    ("ATLASCLOUD_BASE_URL", "base_url"),
+    ("NIGHTREEL_CONCURRENCY", "concurrency"),
+    ("NIGHTREEL_RPM", "rpm"),
+];
+
+#[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+/// What the environment says.
+pub fn environment() -> Result<Partial, Vec<String>> {
+    let mut partial = Partial::default();
+    let mut wrong = Vec::new();
+    for (name, setting) in SETTINGS {
+        let Some(text) = variable(name) else { continue };
+        if let Err(message) = file::set(&mut partial, setting, &Said::Text(text)) {
+            wrong.push(format!("{}: {message}", Position::new(&name.into(), 0, 0)));
+        }
+    }
+    if wrong.is_empty() { Ok(partial) } else { Err(wrong) }
+}
+
+/// The key: from the file where one is named, else from the environment.
+pub fn api_key(file: Option<&std::path::Path>) -> Result<Option<SecretString>, KeyError> {
+    if let Some(path) = file {
+        return key_from_file(path).map(Some);
+    }
+    variable(KEY).map(|text| key::checked(&text, KEY)).transpose()
+}
+
+/// The filter of logs, where one is set.
+#[must_use]
+pub fn log_filter() -> Option<String> {
+    variable(LOG)
+}
+
+/// Whether colours are unwanted.
+#[must_use]
+pub fn no_color() -> bool {
+    variable(NO_COLOR).is_some()
+}

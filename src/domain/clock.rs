@@ -31,9 +31,7 @@ pub fn after(at: Timestamp, wait: Duration) -> Timestamp {
 /// How long from `earlier` until `later`; zero where the order is the other way round.
 #[must_use]
 pub fn between(earlier: Timestamp, later: Timestamp) -> Duration {
-    let millis = later
-        .as_millisecond()
-        .saturating_sub(earlier.as_millisecond());
+    let millis = later.as_millisecond().saturating_sub(earlier.as_millisecond());
     Duration::from_millis(u64::try_from(millis).unwrap_or(0))
 }
 
@@ -46,9 +44,7 @@ pub fn utc(at: Timestamp) -> String {
 /// Local time with its offset for people: `2026-11-23 07:17:38 +01:00`.
 #[must_use]
 pub fn local(at: Timestamp) -> String {
-    at.to_zoned(jiff::tz::TimeZone::system())
-        .strftime("%Y-%m-%d %H:%M:%S %:z")
-        .to_string()
+    at.to_zoned(jiff::tz::TimeZone::system()).strftime("%Y-%m-%d %H:%M:%S %:z").to_string()
 }
 
 /// Reads `250ms`, `30s`, `5m`, `8h`, `1h30m`. A number without a unit is refused.

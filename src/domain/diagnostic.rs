@@ -28,20 +28,13 @@ impl Position {
     /// A place in `file`.
     #[must_use]
     pub fn new(file: &Arc<str>, line: u64, column: u64) -> Self {
-        Self {
-            file: Arc::clone(file),
-            line,
-            column,
-        }
+        Self { file: Arc::clone(file), line, column }
     }
 
     /// The mistake `message` at this place.
     #[must_use]
     pub fn says(&self, message: impl Into<String>) -> Diagnostic {
-        Diagnostic {
-            position: self.clone(),
-            message: message.into(),
-        }
+        Diagnostic { position: self.clone(), message: message.into() }
     }
 }
 
@@ -72,10 +65,7 @@ mod tests {
     #[test]
     fn a_place_is_written_as_editors_read_it() {
         let file: Arc<str> = "jobs/demo.toml".into();
-        assert_eq!(
-            Position::new(&file, 14, 3).to_string(),
-            "jobs/demo.toml:14:3"
-        );
+        assert_eq!(Position::new(&file, 14, 3).to_string(), "jobs/demo.toml:14:3");
         assert_eq!(Position::new(&file, 14, 0).to_string(), "jobs/demo.toml:14");
         let said = Position::new(&file, 0, 0).says("is empty");
         assert_eq!(said.to_string(), "jobs/demo.toml: is empty");

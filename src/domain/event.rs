@@ -59,11 +59,7 @@ impl Totals {
     #[must_use]
     pub fn settled(&self) -> u64 {
         self.total()
-            - JobState::ALL
-                .iter()
-                .filter(|s| s.is_open())
-                .map(|s| self.count(*s))
-                .sum::<u64>()
+            - JobState::ALL.iter().filter(|s| s.is_open()).map(|s| self.count(*s)).sum::<u64>()
     }
 }
 
@@ -73,19 +69,11 @@ impl Totals {
 #[expect(missing_docs, reason = "the fields are named for what they hold")]
 pub enum EventKind {
     /// A run began.
-    RunStarted {
-        batches: Vec<String>,
-        manifests: Vec<String>,
-    },
+    RunStarted { batches: Vec<String>, manifests: Vec<String> },
     /// Rows came into the ledger.
     JobEnqueued { batch: String, jobs: u64 },
     /// The intent of a POST is durable, and the POST leaves.
-    AttemptSubmitted {
-        batch: String,
-        job: String,
-        attempt: i64,
-        price: Option<Micros>,
-    },
+    AttemptSubmitted { batch: String, job: String, attempt: i64, price: Option<Micros> },
     /// A prediction id is durable.
     PredictionAccepted {
         batch: String,
@@ -95,71 +83,23 @@ pub enum EventKind {
         adopted: bool,
     },
     /// The API's status word changed.
-    PredictionProgressed {
-        batch: String,
-        job: String,
-        prediction: String,
-        status: String,
-    },
+    PredictionProgressed { batch: String, job: String, prediction: String, status: String },
     /// A try ended badly.
-    AttemptFailed {
-        batch: String,
-        job: String,
-        attempt: i64,
-        class: String,
-        message: String,
-    },
+    AttemptFailed { batch: String, job: String, attempt: i64, class: String, message: String },
     /// The job is due again at `not_before`.
-    JobRetryScheduled {
-        batch: String,
-        job: String,
-        not_before: Timestamp,
-        class: String,
-    },
+    JobRetryScheduled { batch: String, job: String, not_before: Timestamp, class: String },
     /// Nobody knows whether the POST was charged.
-    OutcomeUnknown {
-        batch: String,
-        job: String,
-        attempt: i64,
-        class: String,
-        message: String,
-    },
+    OutcomeUnknown { batch: String, job: String, attempt: i64, class: String, message: String },
     /// An unknown outcome was settled: `adopted`, `absent` or `assumed_charged`.
-    OutcomeResolved {
-        batch: String,
-        job: String,
-        attempt: i64,
-        how: String,
-    },
+    OutcomeResolved { batch: String, job: String, attempt: i64, how: String },
     /// A file is in place.
-    ArtifactSaved {
-        batch: String,
-        job: String,
-        path: String,
-        bytes: u64,
-        sha256: String,
-    },
+    ArtifactSaved { batch: String, job: String, path: String, bytes: u64, sha256: String },
     /// All files of a job are in place.
-    JobDone {
-        batch: String,
-        job: String,
-        seconds: u64,
-        cost: Option<Micros>,
-    },
+    JobDone { batch: String, job: String, seconds: u64, cost: Option<Micros> },
     /// A job ended in a state other than `done`.
-    JobFailed {
-        batch: String,
-        job: String,
-        state: JobState,
-        class: String,
-        message: String,
-    },
+    JobFailed { batch: String, job: String, state: JobState, class: String, message: String },
     /// How much may be in flight changed.
-    LimitChanged {
-        limit: String,
-        value: u64,
-        reason: String,
-    },
+    LimitChanged { limit: String, value: u64, reason: String },
     /// Submitting stopped; what is paid is still collected.
     RunPaused { reason: String },
     /// The run ended.

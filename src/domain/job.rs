@@ -41,9 +41,7 @@ impl PredictionId {
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let sane = (1..=200).contains(&text.len())
-            && text
-                .bytes()
-                .all(|b| b.is_ascii_graphic() && !b"/\\\"'<>`".contains(&b))
+            && text.bytes().all(|b| b.is_ascii_graphic() && !b"/\\\"'<>`".contains(&b))
             && text != "."
             && text != "..";
         sane.then(|| Self(text.to_owned()))

@@ -55,10 +55,7 @@ impl Micros {
     /// This amount `count` times, held at the end of the range: for figures that are only shown.
     #[must_use]
     pub fn times(self, count: u64) -> Self {
-        Self(
-            self.0
-                .saturating_mul(i64::try_from(count).unwrap_or(i64::MAX)),
-        )
+        Self(self.0.saturating_mul(i64::try_from(count).unwrap_or(i64::MAX)))
     }
 
     /// For people: `$0.10`, with more decimals only where they matter.
@@ -68,9 +65,8 @@ impl Micros {
         let kept = full.trim_end_matches('0');
         let decimals = kept.len() - kept.find('.').map_or(0, |dot| dot + 1);
         let end = full.len() - 6 + decimals.max(2);
-        let (sign, digits) = full[..end]
-            .strip_prefix('-')
-            .map_or(("", &full[..end]), |digits| ("-", digits));
+        let (sign, digits) =
+            full[..end].strip_prefix('-').map_or(("", &full[..end]), |digits| ("-", digits));
         format!("{sign}${digits}")
     }
 }
@@ -120,19 +116,12 @@ fn scaled(text: &str) -> Option<(i64, bool)> {
     let (mut all, decimals) = digits(text)?;
     let mut rest = false;
     if decimals <= 6 {
-        all.extend(std::iter::repeat_n(
-            '0',
-            usize::try_from(6 - decimals).ok()?,
-        ));
+        all.extend(std::iter::repeat_n('0', usize::try_from(6 - decimals).ok()?));
     } else {
         let cut = usize::try_from(decimals - 6).ok()?.min(all.len());
         rest = all.split_off(all.len() - cut).bytes().any(|b| b != b'0');
     }
-    let value = if all.is_empty() {
-        0
-    } else {
-        all.parse::<i64>().ok()?
-    };
+    let value = if all.is_empty() { 0 } else { all.parse::<i64>().ok()? };
     (value <= Micros::MAX.0).then_some((value, rest))
 }
 
@@ -156,16 +145,7 @@ mod tests {
         assert_eq!(Micros::parse("$12.50"), Ok(Micros(12_500_000)));
         assert_eq!(Micros::parse("1e-1"), Ok(Micros(100_000)));
         assert_eq!(Micros::parse("0.1000000"), Ok(Micros(100_000)));
-        for wrong in [
-            "",
-            ".",
-            "-1",
-            "0.0000001",
-            "ten",
-            "1e99",
-            "1,5",
-            "99999999999",
-        ] {
+        for wrong in ["", ".", "-1", "0.0000001", "ten", "1e99", "1,5", "99999999999"] {
             assert!(Micros::parse(wrong).is_err(), "{wrong}");
         }
     }

@@ -56,15 +56,9 @@ mod tests {
     #[test]
     fn every_loopback_port_is_one_origin() {
         let origin = |text: &str| Origin::of(&Url::parse(text).unwrap());
-        assert_eq!(
-            origin("http://127.0.0.1:4000"),
-            origin("http://localhost:9")
-        );
+        assert_eq!(origin("http://127.0.0.1:4000"), origin("http://localhost:9"));
         assert_eq!(origin("http://[::1]:1").as_str(), "loopback");
-        assert_eq!(
-            origin("https://api.atlascloud.ai/x").as_str(),
-            "https://api.atlascloud.ai"
-        );
+        assert_eq!(origin("https://api.atlascloud.ai/x").as_str(), "https://api.atlascloud.ai");
         assert!(!origin("https://localhost.example").is_loopback());
     }
 }

@@ -38,9 +38,7 @@ fn looks_like_url(text: &str) -> bool {
         return false;
     };
     let scheme_is_sane = scheme.starts_with(|c: char| c.is_ascii_alphabetic())
-        && scheme
-            .chars()
-            .all(|c| c.is_ascii_alphanumeric() || "+-.".contains(c));
+        && scheme.chars().all(|c| c.is_ascii_alphanumeric() || "+-.".contains(c));
     scheme_is_sane && !rest.is_empty() && !text.contains(char::is_whitespace)
 }
 
@@ -62,9 +60,7 @@ fn percent_decode(body: &str) -> Vec<u8> {
     let mut decoded = Vec::with_capacity(bytes.len());
     let mut at = 0;
     while at < bytes.len() {
-        let hex = body
-            .get(at + 1..at + 3)
-            .and_then(|hex| u8::from_str_radix(hex, 16).ok());
+        let hex = body.get(at + 1..at + 3).and_then(|hex| u8::from_str_radix(hex, 16).ok());
         match (bytes[at], hex) {
             (b'%', Some(byte)) => {
                 decoded.push(byte);
@@ -102,27 +98,12 @@ mod tests {
 
     #[test]
     fn kinds_are_told_apart_by_their_beginning() {
-        assert!(matches!(
-            Output::parse("https://cdn.example/a.mp4?sig=1"),
-            Output::Url(_)
-        ));
-        assert!(matches!(
-            Output::parse("file:///etc/passwd"),
-            Output::Url(_)
-        ));
-        assert!(matches!(
-            Output::parse("Note: she said hello."),
-            Output::Text(_)
-        ));
-        assert_eq!(
-            Output::parse("data:text/plain;base64,aGk="),
-            Output::Inline(b"hi".into())
-        );
+        assert!(matches!(Output::parse("https://cdn.example/a.mp4?sig=1"), Output::Url(_)));
+        assert!(matches!(Output::parse("file:///etc/passwd"), Output::Url(_)));
+        assert!(matches!(Output::parse("Note: she said hello."), Output::Text(_)));
+        assert_eq!(Output::parse("data:text/plain;base64,aGk="), Output::Inline(b"hi".into()));
         assert_eq!(Output::parse("DATA:,a%20b"), Output::Inline(b"a b".into()));
-        assert!(matches!(
-            Output::parse(&"QUJD".repeat(20)),
-            Output::Inline(_)
-        ));
+        assert!(matches!(Output::parse(&"QUJD".repeat(20)), Output::Inline(_)));
         assert!(matches!(Output::parse("hello"), Output::Text(_)));
     }
 

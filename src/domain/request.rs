@@ -66,10 +66,7 @@ impl MediaKey {
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let (hex, extension) = text.strip_prefix(MEDIA_PREFIX)?.split_once('.')?;
-        Some(Self {
-            sha256: Digest::parse(hex)?,
-            extension: extension.to_owned(),
-        })
+        Some(Self { sha256: Digest::parse(hex)?, extension: extension.to_owned() })
     }
 }
 
@@ -182,10 +179,7 @@ mod tests {
 
     #[test]
     fn files_are_replaced_by_their_urls_at_every_depth() {
-        let key = MediaKey {
-            sha256: Digest::of(b"cat"),
-            extension: "png".into(),
-        };
+        let key = MediaKey { sha256: Digest::of(b"cat"), extension: "png".into() };
         let text = format!(
             r#"{{"model":"m","images":["{0}","https://x/y.png"],"o":{{"image":"{0}"}}}}"#,
             key.placeholder()
@@ -193,9 +187,7 @@ mod tests {
         let request = request(&text);
         assert_eq!(request.media(), vec![key.clone()]);
         assert_eq!(request.body(&HashMap::new()), None);
-        let body = request
-            .body(&HashMap::from([(key, "https://u/1.png".into())]))
-            .unwrap();
+        let body = request.body(&HashMap::from([(key, "https://u/1.png".into())])).unwrap();
         assert_eq!(
             body,
             r#"{"images":["https://u/1.png","https://x/y.png"],"model":"m","o":{"image":"https://u/1.png"}}"#

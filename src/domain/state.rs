@@ -113,20 +113,8 @@ impl JobState {
         use JobState as S;
         match self {
             S::Pending => &[S::Submitting, S::Failed, S::Canceled],
-            S::Submitting => &[
-                S::Submitted,
-                S::Pending,
-                S::Failed,
-                S::Unknown,
-                S::Quarantined,
-            ],
-            S::Submitted => &[
-                S::Ready,
-                S::Pending,
-                S::Failed,
-                S::Quarantined,
-                S::LostOutput,
-            ],
+            S::Submitting => &[S::Submitted, S::Pending, S::Failed, S::Unknown, S::Quarantined],
+            S::Submitted => &[S::Ready, S::Pending, S::Failed, S::Quarantined, S::LostOutput],
             S::Ready => &[S::Storing, S::Submitted, S::LostOutput, S::Quarantined],
             S::Storing => &[S::Done, S::Ready, S::LostOutput, S::Quarantined],
             S::Unknown => &[S::Submitted, S::Pending, S::Failed],
@@ -158,10 +146,7 @@ impl JobState {
     /// Whether a prediction of it may be running or waiting at the API, paid for.
     #[must_use]
     pub const fn is_in_flight(self) -> bool {
-        matches!(
-            self,
-            Self::Submitting | Self::Submitted | Self::Ready | Self::Storing
-        )
+        matches!(self, Self::Submitting | Self::Submitted | Self::Ready | Self::Storing)
     }
 
     /// Whether it waits for a decision of the operator at the end of a run (exit code 4).
@@ -255,12 +240,7 @@ pub enum Account {
 
 impl Account {
     /// Every account.
-    pub const ALL: [Self; 4] = [
-        Self::Reserved,
-        Self::Committed,
-        Self::Unknown,
-        Self::Released,
-    ];
+    pub const ALL: [Self; 4] = [Self::Reserved, Self::Committed, Self::Unknown, Self::Released];
 
     /// The word used in the ledger and in JSON.
     #[must_use]

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::domain::{Timestamp, clock};
 
 use super::fault::{Cut, Effect, Rule, Shape};
-use super::reply::{Call, Reply, json, typed};
+use super::reply::{Call, Made, Reply, json, typed};
 use super::script::{End, Script, head};
 use super::world::World;
 
@@ -109,6 +109,9 @@ impl World {
         let (mut parts, body) = real.into_parts();
         let bytes = collect(body).await;
         parts.headers.remove(CONTENT_LENGTH);
+        if shape.hides_id() {
+            parts.extensions.remove::<Made>();
+        }
         if shape == Shape::TextPlain {
             let plain = HeaderValue::from_static("text/plain; charset=utf-8");
             parts.headers.insert(CONTENT_TYPE, plain);

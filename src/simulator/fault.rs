@@ -65,6 +65,11 @@ use crate::domain::text;
 use self::kinds::{Kind, PARAMETERS};
 use super::reader::{self, Section};
 
+/// The most outputs `outputs_many` may give.
+const MOST_OUTPUTS: u64 = 100_000;
+/// The most bytes `oversize` may send; without a number it never ends.
+const MOST_BYTES: u64 = 1_000_000_000_000;
+
 /// Where a fault acts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Gate {
@@ -232,6 +237,25 @@ pub(super) struct Parameters {
     pub(super) bytes: Option<u64>,
 }
 
+impl Shape {
+    /// Whether nobody can read the true id out of what is left.
+    pub(super) fn hides_id(self) -> bool {
+        matches!(
+            self,
+            Self::MissingId
+                | Self::NullId
+                | Self::NumberId
+                | Self::EmptyId
+                | Self::HugeId
+                | Self::WildId
+                | Self::RepeatedId
+                | Self::NullData
+                | Self::Half
+                | Self::Deep
+        )
+    }
+}
+
 impl Effect {
     /// Whether it changes an answer rather than replacing it.
     fn needs_answer(self) -> bool {
@@ -250,6 +274,13 @@ impl Rule {
         for parameter in PARAMETERS {
             if section.has(parameter) && !kind.takes.contains(parameter) {
                 section.says_at(parameter, format!("`{parameter}` means nothing to `{name}`"));
+            }
+        }
+        let bounds =
+            [("count", with.count, MOST_OUTPUTS), ("bytes", with.bytes.unwrap_or(0), MOST_BYTES)];
+        for (key, value, most) in bounds {
+            if value > most {
+                section.says_at(key, format!("`{key}` must be at most {most}"));
             }
         }
         if charge.is_some() && gate != Gate::Submit {
@@ -271,8 +302,9 @@ impl Rule {
 
     /// Whether the rule can be decided before anything of the request's body was read.
     pub(super) fn acts_unread(&self) -> bool {
-        let blind = self.select.matches.is_none() && !self.select.per_job;
-        self.effect == Effect::ResetBeforeRead && blind && self.select.probability.is_none()
+        let select = &self.select;
+        let blind = select.matches.is_none() && !select.per_job && select.probability.is_none();
+        self.effect == Effect::ResetBeforeRead && blind && !self.charged
     }
 }
 

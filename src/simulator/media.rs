@@ -122,7 +122,10 @@ mod tests {
             assert_eq!((track.width, track.height), size);
             assert_eq!(track.duration, 10 * track.timescale);
             let last = track.samples.last().unwrap();
-            assert_eq!(last.decode_timestamp + last.duration as i64, 10 * track.timescale as i64);
+            assert_eq!(
+                last.decode_timestamp + last.duration.cast_signed(),
+                10 * track.timescale.cast_signed()
+            );
         }
     }
 

@@ -16,6 +16,10 @@ pub(super) struct Call {
     pub(super) billing: bool,
 }
 
+/// Marks an answer that tells the id of a new prediction.
+#[derive(Clone)]
+pub(super) struct Made;
+
 /// An answer to be sent.
 pub(super) type Reply = Response<Body>;
 

@@ -16,7 +16,7 @@ use super::view;
 use crate::simulator::catalog::{self, Model, Refusal};
 use crate::simulator::fault::{Effect, Gate, Rule};
 use crate::simulator::pick::{Subject, Turn};
-use crate::simulator::reply::{Call, Reply, success};
+use crate::simulator::reply::{Call, Made, Reply, success};
 use crate::simulator::script::{End, Script};
 use crate::simulator::world::{Denied, Order, World};
 
@@ -64,8 +64,7 @@ pub(super) async fn submit(
         }
     };
     let reply = world.under(rule.as_deref(), &call, answered).await;
-    let whole = reply.extensions().get::<Script>().is_none();
-    if whole && reply.status().is_success() && reply.extensions().get::<Made>().is_some() {
+    if reply.extensions().get::<Made>().is_some() {
         world.note(|figures| figures.accepted += 1);
     }
     reply
@@ -91,10 +90,6 @@ pub(super) async fn calculate(
     };
     world.under(rule.as_deref(), &call, quoted).await
 }
-
-/// Marks the answer of a submission that made a prediction.
-#[derive(Clone)]
-struct Made;
 
 fn quote(world: &World, model: &Model) -> Reply {
     let price = catalog::plain(world.price(model));

@@ -4,8 +4,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::domain::Timestamp;
-use crate::domain::clock;
+use crate::domain::{Timestamp, clock};
 
 /// Time since the start, and how much faster than real time a scenario's server runs.
 #[derive(Debug)]

@@ -1,3 +1,39 @@
-//! The thin shell.
+//! The thin shell: parse, start the runtime, do the command, end with its exit code.
 
-fn main() {}
+use std::io::Write as _;
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use nightreel::cli::Cli;
+use nightreel::commands::{Failure, dispatch};
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    // A second installation only says that there is a provider already.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return fail(&Failure::from(anyhow::Error::from(error))),
+    };
+    let result = runtime.block_on(dispatch(cli));
+    // Whatever still runs after a second signal may end with the process.
+    runtime.shutdown_background();
+    match result {
+        Ok(exit) => ExitCode::from(exit.code()),
+        Err(failure) => fail(&failure),
+    }
+}
+
+/// Prints what is wrong. That stderr is gone changes nothing about the exit code.
+fn fail(failure: &Failure) -> ExitCode {
+    let mut err = std::io::stderr().lock();
+    for (index, line) in failure.lines.iter().enumerate() {
+        let head = if index == 0 && failure.lines.len() == 1 { "error: " } else { "" };
+        let _ = writeln!(err, "{head}{line}");
+    }
+    if failure.lines.len() > 1 {
+        let _ = writeln!(err, "error: {} mistakes, nothing was sent", failure.lines.len());
+    }
+    ExitCode::from(failure.exit.code())
+}

@@ -13,19 +13,19 @@ const PAGE: u32 = 500;
 
 /// Which jobs to list, and how much of each.
 #[derive(Clone, Debug, Default)]
-pub struct Wish {
+pub(super) struct Wish {
     /// Only this batch.
-    pub batch: Option<String>,
+    pub(super) batch: Option<String>,
     /// Only these states; all where empty.
-    pub states: Vec<JobState>,
+    pub(super) states: Vec<JobState>,
     /// Also prompt, prediction and files.
-    pub long: bool,
+    pub(super) long: bool,
 }
 
 /// Prints the jobs.
-pub async fn list(cx: &mut Context, wish: &Wish) -> anyhow::Result<Exit> {
+pub(super) async fn list(cx: &mut Context, wish: &Wish) -> anyhow::Result<Exit> {
     let Some(ledger) = cx.read_ledger().await? else {
-        return cx.no_ledger_lines();
+        return cx.no_ledger(&json!({ "jobs": 0 }));
     };
     let batch: Option<BatchId> = match &wish.batch {
         Some(name) => Some(cx.batch(&ledger, name).await?.id),
@@ -55,7 +55,7 @@ pub async fn list(cx: &mut Context, wish: &Wish) -> anyhow::Result<Exit> {
 
 /// A job in the contract's JSON (section 7).
 #[must_use]
-pub fn job_json(job: &JobView, files: &[ArtifactView]) -> Value {
+pub(super) fn job_json(job: &JobView, files: &[ArtifactView]) -> Value {
     json!({
         "batch": job.batch,
         "key": job.key,
@@ -124,7 +124,7 @@ async fn write_long(cx: &mut Context, ledger: &Ledger, job: &JobView) -> anyhow:
 
 /// What went wrong last, in one line.
 #[must_use]
-pub fn error(job: &JobView) -> String {
+pub(super) fn error(job: &JobView) -> String {
     match &job.error {
         Some((class, message)) if job.state != JobState::Done => {
             format!("{}: {}", text::visible(class), text::visible(message))

@@ -1,1 +1,87 @@
-//! commands
+//! One file a command, and the context they share: where to print, what holds, and the ledger.
+
+mod completions;
+mod context;
+mod finish;
+mod list;
+mod manifests;
+mod plan;
+mod requeue;
+mod resolve;
+mod run;
+mod show;
+mod simulate;
+mod status;
+mod table;
+mod verify;
+
+use crate::cli::{ApiArgs, Cli, Command, Common, ListArgs};
+use crate::domain::JobState;
+use crate::exit::Exit;
+use crate::settings::Partial;
+
+pub use context::{Context, Failure};
+
+/// Does what was typed.
+pub async fn dispatch(cli: Cli) -> Result<Exit, Failure> {
+    let Cli { command, common } = cli;
+    let open = |flags: Partial| Context::open(&common, flags);
+    match command {
+        Command::Run(args) => run::run(&common, args).await,
+        Command::Plan(args) => plan_command(&common, args).await,
+        Command::Status(args) => {
+            let mut cx = open(Partial::default())?;
+            cx.not_built(&[("--watch", args.watch)])?;
+            done(status::status(&mut cx, &args.batches).await)
+        }
+        Command::List(args) => done(list::list(&mut open(Partial::default())?, &wish(args)).await),
+        Command::Show { job } => done(show::show(&mut open(Partial::default())?, &job).await),
+        Command::Requeue(args) => {
+            let mut cx = open(Partial::default())?;
+            done(requeue::requeue(&mut cx, &args.names, args.failed).await)
+        }
+        Command::Cancel(args) => {
+            done(requeue::cancel(&mut open(Partial::default())?, &args.names).await)
+        }
+        Command::Resolve(args) => {
+            let api: ApiArgs = args.api.clone();
+            let mut cx = open(api.partial())?;
+            done(resolve::resolve(&mut cx, &args).await)
+        }
+        Command::Verify(args) => {
+            let mut cx = open(Partial::default())?;
+            cx.not_built(&[("--repair", args.repair)])?;
+            done(verify::verify(&mut cx, args.batch.as_deref()).await)
+        }
+        Command::Simulate(args) => {
+            done(simulate::simulate(&mut open(Partial::default())?, &args).await)
+        }
+        Command::Completions { shell } => completions::completions(shell),
+        Command::Man => completions::man(),
+        Command::Report { .. } => Err(Failure::not_built("report")),
+        Command::Dashboard => Err(Failure::not_built("dashboard")),
+        Command::Models { .. } => Err(Failure::not_built("models")),
+        Command::Check => Err(Failure::not_built("check")),
+    }
+}
+
+async fn plan_command(common: &Common, mut args: crate::cli::PlanArgs) -> Result<Exit, Failure> {
+    let simulate = simulate::give_back(args.api.simulate.take(), &mut args.manifest.manifests);
+    let flags = args.manifest.partial().over(args.api.partial());
+    let (mut cx, opened) = manifests::open(common, flags, &args.manifest)?;
+    cx.not_built(&[("--quote", args.quote)])?;
+    cx.simulated(simulate.as_ref());
+    done(plan::plan(&mut cx, &opened, args.rows).await)
+}
+
+fn done(result: anyhow::Result<Exit>) -> Result<Exit, Failure> {
+    result.map_err(Failure::from)
+}
+
+fn wish(args: ListArgs) -> list::Wish {
+    let mut states = args.states;
+    if args.failed {
+        states.push(JobState::Failed);
+    }
+    list::Wish { batch: args.batch, states, long: args.long }
+}

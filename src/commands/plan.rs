@@ -1,5 +1,6 @@
 //! `plan`: the dry run. Sends nothing, creates nothing.
 
+use std::io::Write;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -15,21 +16,21 @@ use crate::plan::{self, Action, PlannedRow, Summary};
 use crate::settings::Settings;
 
 /// What a plan found for one manifest.
-pub struct Planned {
+pub(super) struct Planned {
     /// The batch's name.
-    pub batch: String,
+    pub(super) batch: String,
     /// The figures.
-    pub summary: Summary,
+    pub(super) summary: Summary,
     /// What the batch has spent so far.
-    pub spent: Micros,
+    pub(super) spent: Micros,
     /// The cap that will hold.
-    pub budget: Option<Micros>,
+    pub(super) budget: Option<Micros>,
     /// The rows, where they were asked for.
-    pub rows: Vec<RowLine>,
+    pub(super) rows: Vec<RowLine>,
 }
 
 /// A row of the plan, as it is told.
-pub struct RowLine {
+pub(super) struct RowLine {
     key: String,
     action: Action,
     reason: String,
@@ -37,37 +38,32 @@ pub struct RowLine {
 }
 
 /// Prints the plan of every manifest.
-pub async fn plan(
-    cx: &mut Context,
-    settings: &Settings,
-    opened: &[Opened],
-    rows: bool,
-) -> anyhow::Result<Exit> {
+pub(super) async fn plan(cx: &mut Context, opened: &[Opened], rows: bool) -> anyhow::Result<Exit> {
     let ledger = cx.read_ledger().await?;
     let mut plans = Vec::new();
     for manifest in opened {
-        plans.push(make(manifest, settings, ledger.as_ref(), rows).await?);
+        plans.push(make(manifest, cx, ledger.as_ref(), rows).await?);
     }
     if cx.json() {
-        writeln!(cx.out, "{}", to_json(&plans, settings, rows))?;
+        writeln!(cx.out, "{}", to_json(&plans, &cx.settings, rows))?;
     } else {
         for plan in &plans {
             write_rows(cx, plan)?;
-            write_human(cx, plan, settings)?;
+            write_human(&mut cx.out, plan, &cx.settings)?;
+            let summary = &plan.summary;
+            for line in manifests::mistake_lines(&summary.mistakes, summary.mistake_count) {
+                writeln!(cx.err, "{line}")?;
+            }
         }
     }
-    let mistakes: Vec<_> = plans.iter().flat_map(|plan| &plan.summary.mistakes).collect();
-    if !cx.json() {
-        manifests::write_mistakes(cx, &plans)?;
-    }
-    let refuses = !settings.skip_invalid && !mistakes.is_empty();
-    Ok(if refuses { Exit::Usage } else { Exit::Done })
+    let mistakes = plans.iter().any(|plan| plan.summary.mistake_count > 0);
+    Ok(if mistakes && !cx.settings.skip_invalid { Exit::Usage } else { Exit::Done })
 }
 
 /// Walks one manifest beside the ledger.
-pub async fn make(
+pub(super) async fn make(
     opened: &Opened,
-    settings: &Settings,
+    cx: &Context,
     ledger: Option<&Ledger>,
     rows: bool,
 ) -> anyhow::Result<Planned> {
@@ -76,14 +72,14 @@ pub async fn make(
     let mut known = None;
     if let Some(ledger) = ledger {
         if let Some(view) = ledger.batches(std::slice::from_ref(&name)).await?.first() {
-            manifests::check_origin(view, settings)?;
+            manifests::check_origin(view, cx)?;
             spent = view.tally.spent();
             known = Some((ledger, view.id));
         }
     }
     let mut summary = Summary::default();
     let mut lines = Vec::new();
-    let on_change = manifests::on_change(settings);
+    let on_change = manifests::on_change(&cx.settings);
     plan::walk(&opened.manifest, known, on_change, async |chunk| {
         for walked in &chunk {
             summary.add(walked);
@@ -95,7 +91,7 @@ pub async fn make(
     })
     .await
     .map_err(manifests::explain)?;
-    let budget = settings.budget.or(opened.manifest.budget());
+    let budget = cx.settings.budget.or(opened.manifest.budget());
     Ok(Planned { batch: name, summary, spent, budget, rows: lines })
 }
 
@@ -109,7 +105,8 @@ fn line(row: &PlannedRow) -> RowLine {
 }
 
 fn estimate(plan: &Planned, settings: &Settings) -> Duration {
-    plan.summary.duration(settings.concurrency.get(), settings.rpm)
+    let rpm = settings.rpm.map(std::num::NonZeroU32::get);
+    plan.summary.duration(settings.concurrency.get(), rpm)
 }
 
 fn to_json(plans: &[Planned], settings: &Settings, rows: bool) -> Value {
@@ -170,9 +167,12 @@ fn write_rows(cx: &mut Context, plan: &Planned) -> anyhow::Result<()> {
 }
 
 /// The plan of one manifest for people.
-pub fn write_human(cx: &mut Context, plan: &Planned, settings: &Settings) -> anyhow::Result<()> {
+pub(super) fn write_human(
+    out: &mut dyn Write,
+    plan: &Planned,
+    settings: &Settings,
+) -> std::io::Result<()> {
     let summary = &plan.summary;
-    let out = &mut cx.out;
     writeln!(out, "{}: {}", text::visible(&plan.batch), text::count(summary.rows.total(), "row"))?;
     let mut table = Table::default();
     for (action, meaning) in MEANINGS {
@@ -187,13 +187,14 @@ pub fn write_human(cx: &mut Context, plan: &Planned, settings: &Settings) -> any
         costs.row([
             text::visible(&cost.model),
             text::count(cost.jobs, "job"),
-            cost.unit_price.map_or_else(|| "unpriced".to_owned(), |price| format!("× {}", price.human())),
+            cost.unit_price
+                .map_or_else(|| "unpriced".to_owned(), |price| format!("× {}", price.human())),
             cost.unit_price.map_or_else(String::new, |_| format!("= {}", cost.total.human())),
             source(cost.source),
         ]);
     }
     costs.write(out, "  ")?;
-    write_totals(cx, plan, settings)
+    write_totals(out, plan, settings)
 }
 
 fn source(source: &str) -> String {
@@ -204,27 +205,27 @@ fn source(source: &str) -> String {
     }
 }
 
-fn write_totals(cx: &mut Context, plan: &Planned, settings: &Settings) -> anyhow::Result<()> {
+fn write_totals(out: &mut dyn Write, plan: &Planned, settings: &Settings) -> std::io::Result<()> {
     let summary = &plan.summary;
     let total = summary.total();
-    write!(cx.out, "  total {}", total.human())?;
+    write!(out, "  total {}", total.human())?;
     if summary.unpriced() > 0 {
-        write!(cx.out, " and {} WITHOUT A KNOWN PRICE", text::count(summary.unpriced(), "job"))?;
+        write!(out, " and {} WITHOUT A KNOWN PRICE", text::count(summary.unpriced(), "job"))?;
     }
-    write!(cx.out, ", {} spent so far", plan.spent.human())?;
+    write!(out, ", {} spent so far", plan.spent.human())?;
     if let Some(budget) = plan.budget {
         let left = Micros((budget.0 - plan.spent.0).max(0));
-        write!(cx.out, ", {} of {} left", left.human(), budget.human())?;
+        write!(out, ", {} of {} left", left.human(), budget.human())?;
         if total > left {
-            write!(cx.out, ": THE BUDGET ENDS FIRST")?;
+            write!(out, ": THE BUDGET ENDS FIRST")?;
         }
     }
-    writeln!(cx.out)?;
+    writeln!(out)?;
     if summary.submissions() > 0 {
         let uploads = &summary.media;
         let bytes: u64 = uploads.values().sum();
         writeln!(
-            cx.out,
+            out,
             "  about {} at concurrency {} (90 s a generation assumed), {} ({}) at most",
             clock::human(estimate(plan, settings)),
             settings.concurrency,

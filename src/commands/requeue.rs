@@ -1,68 +1,103 @@
 //! `requeue` and `cancel`: what the operator does to jobs that are not at the API.
 
 use super::Context;
+use super::context::Wrong;
 use crate::domain::{JobState, text};
 use crate::exit::Exit;
-use crate::ledger::JobId;
-
-/// Which jobs an operator means.
-#[derive(Clone, Debug, Default)]
-pub struct Chosen {
-    /// A batch, all of it.
-    pub batch: Option<String>,
-    /// Single jobs, as `BATCH/KEY` or `KEY`.
-    pub jobs: Vec<String>,
-}
+use crate::ledger::{BatchId, JobId, Ledger};
 
 /// Failed and canceled jobs back to `pending`, with all their tries again.
-pub async fn requeue(cx: &mut Context, chosen: &Chosen) -> anyhow::Result<Exit> {
-    let states = if chosen.jobs.is_empty() {
-        &[JobState::Failed][..]
-    } else {
-        &[JobState::Failed, JobState::Canceled, JobState::Invalid]
-    };
-    let moved = move_chosen(cx, chosen, states, JobState::Pending).await?;
+///
+/// Whole batches only with `--failed`: a slip of the finger shall not buy a batch again.
+pub(super) async fn requeue(cx: &mut Context, names: &[String], failed: bool) -> anyhow::Result<Exit> {
+    let ledger = cx.write_ledger().await?;
+    let mut moved = 0;
+    if failed && names.is_empty() {
+        moved += ledger.move_all(None, Vec::new(), JobState::Failed, JobState::Pending).await?;
+    }
+    for chosen in choose(cx, &ledger, names).await? {
+        moved += match chosen {
+            Chosen::Batch(batch) if failed => {
+                ledger
+                    .move_all(Some(batch), Vec::new(), JobState::Failed, JobState::Pending)
+                    .await?
+            }
+            Chosen::Batch(_) => {
+                return Err(Wrong("a whole batch needs --failed as well".to_owned()).into());
+            }
+            Chosen::Job(job) => {
+                let mut moved = 0;
+                for state in [JobState::Failed, JobState::Canceled] {
+                    moved += ledger.move_all(None, vec![job], state, JobState::Pending).await?;
+                }
+                moved
+            }
+        };
+    }
+    if !failed && names.is_empty() {
+        return Err(Wrong("name jobs, or give --failed for all failed ones".to_owned()).into());
+    }
+    ledger.close().await;
+    tell_json(cx, moved, JobState::Pending)?;
     let noun = text::count(moved, "job");
     match moved {
-        0 => writeln!(cx.err, "no failed job to requeue; done, running and unknown ones are left alone")?,
+        0 => writeln!(
+            cx.err,
+            "no failed job to requeue; done, running and unknown ones are left alone"
+        )?,
         _ => writeln!(cx.err, "{noun} back to pending; `nightreel run MANIFEST` submits them")?,
     }
     Ok(Exit::Done)
 }
 
 /// Pending jobs to `canceled`. What was submitted cannot be canceled at the API.
-pub async fn cancel(cx: &mut Context, chosen: &Chosen) -> anyhow::Result<Exit> {
-    let moved = move_chosen(cx, chosen, &[JobState::Pending], JobState::Canceled).await?;
+pub(super) async fn cancel(cx: &mut Context, names: &[String]) -> anyhow::Result<Exit> {
+    let ledger = cx.write_ledger().await?;
+    let mut moved = 0;
+    for chosen in choose(cx, &ledger, names).await? {
+        let (batch, jobs) = match chosen {
+            Chosen::Batch(batch) => (Some(batch), Vec::new()),
+            Chosen::Job(job) => (None, vec![job]),
+        };
+        moved += ledger.move_all(batch, jobs, JobState::Pending, JobState::Canceled).await?;
+    }
+    ledger.close().await;
+    tell_json(cx, moved, JobState::Canceled)?;
     let noun = text::count(moved, "job");
     match moved {
-        0 => writeln!(cx.err, "no pending job to cancel; the API has no way to cancel what was submitted")?,
+        0 => writeln!(
+            cx.err,
+            "no pending job to cancel; the API has no way to cancel what was submitted"
+        )?,
         _ => writeln!(cx.err, "{noun} canceled; `nightreel requeue JOB…` brings one back")?,
     }
     Ok(Exit::Done)
 }
 
-async fn move_chosen(
-    cx: &mut Context,
-    chosen: &Chosen,
-    from: &[JobState],
-    to: JobState,
-) -> anyhow::Result<u64> {
-    let ledger = cx.write_ledger().await?;
-    let batch = match &chosen.batch {
-        Some(name) => Some(cx.batch(&ledger, name).await?.id),
-        None => None,
-    };
-    let mut jobs: Vec<JobId> = Vec::new();
-    for job in &chosen.jobs {
-        jobs.push(cx.job_in(&ledger, job, batch).await?.id);
+/// What a name on the command line means.
+enum Chosen {
+    /// All of a batch.
+    Batch(BatchId),
+    /// One job.
+    Job(JobId),
+}
+
+/// A batch's name means the batch; anything else is a job.
+async fn choose(cx: &Context, ledger: &Ledger, names: &[String]) -> anyhow::Result<Vec<Chosen>> {
+    let mut chosen = Vec::new();
+    for name in names {
+        let batch = ledger.batches(std::slice::from_ref(name)).await?;
+        chosen.push(match batch.first() {
+            Some(view) => Chosen::Batch(view.id),
+            None => Chosen::Job(cx.job(ledger, name).await?.id),
+        });
     }
-    let mut moved = 0;
-    for state in from {
-        moved += ledger.move_all(batch, jobs.clone(), *state, to).await?;
-    }
-    ledger.close().await;
+    Ok(chosen)
+}
+
+fn tell_json(cx: &mut Context, moved: u64, to: JobState) -> anyhow::Result<()> {
     if cx.json() {
         writeln!(cx.out, "{}", serde_json::json!({ "moved": moved, "to": to }))?;
     }
-    Ok(moved)
+    Ok(())
 }

@@ -5,26 +5,14 @@ use serde_json::json;
 
 use super::Context;
 use crate::atlas::{Api, PollAnswer};
+use crate::cli::ResolveArgs;
 use crate::domain::{JobState, PredictionId, clock, text};
 use crate::exit::Exit;
 use crate::ledger::{BatchId, JobId, Ledger, UnknownAttempt};
 use crate::runner::{Lookup, Readable};
 
-/// What the operator decides.
-#[derive(Clone, Debug, Default)]
-pub struct Decisions {
-    /// Only this batch.
-    pub batch: Option<String>,
-    /// `JOB=PREDICTION_ID`: this is the prediction of that job.
-    pub adopt: Vec<String>,
-    /// These jobs never arrived.
-    pub absent: Vec<String>,
-    /// These jobs were charged and are gone.
-    pub charged: Vec<String>,
-}
-
 /// Carries the decisions out; with none, asks the history and the predictions again.
-pub async fn resolve(cx: &mut Context, decisions: &Decisions) -> anyhow::Result<Exit> {
+pub(super) async fn resolve(cx: &mut Context, decisions: &ResolveArgs) -> anyhow::Result<Exit> {
     let ledger = cx.write_ledger().await?;
     let batch = match &decisions.batch {
         Some(name) => Some(cx.batch(&ledger, name).await?.id),
@@ -43,7 +31,7 @@ async fn decide(
     cx: &mut Context,
     ledger: &Ledger,
     batch: Option<BatchId>,
-    decisions: &Decisions,
+    decisions: &ResolveArgs,
 ) -> anyhow::Result<bool> {
     let mut decided = false;
     for pair in &decisions.adopt {
@@ -81,7 +69,12 @@ async fn unknown(
     let found = cx.job_in(ledger, job, batch).await?;
     let unknowns = ledger.unknowns(u32::MAX).await?;
     unknowns.into_iter().find(|unknown| unknown.job == found.id).ok_or_else(|| {
-        anyhow::anyhow!("{}/{} is {}, not unknown: nothing to settle", found.batch, found.key, found.state)
+        anyhow::anyhow!(
+            "{}/{} is {}, not unknown: nothing to settle",
+            found.batch,
+            found.key,
+            found.state
+        )
     })
 }
 

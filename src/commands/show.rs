@@ -10,7 +10,7 @@ use crate::exit::Exit;
 use crate::ledger::{ArtifactView, AttemptView, JobView};
 
 /// Prints one job.
-pub async fn show(cx: &mut Context, job: &str) -> anyhow::Result<Exit> {
+pub(super) async fn show(cx: &mut Context, job: &str) -> anyhow::Result<Exit> {
     let ledger = cx.need_ledger().await?;
     let job = cx.job(&ledger, job).await?;
     let attempts = ledger.attempts(job.id).await?;
@@ -51,7 +51,14 @@ fn attempt_json(attempt: &AttemptView) -> Value {
 
 fn write_job(cx: &mut Context, job: &JobView) -> anyhow::Result<()> {
     let out = &mut cx.out;
-    writeln!(out, "{}/{}: {}, {}", text::visible(&job.batch), text::visible(&job.key), job.state, meaning(job.state))?;
+    writeln!(
+        out,
+        "{}/{}: {}, {}",
+        text::visible(&job.batch),
+        text::visible(&job.key),
+        job.state,
+        meaning(job.state)
+    )?;
     writeln!(out, "  model    {}", text::visible(&job.model))?;
     writeln!(out, "  row      {} ({})", job.row, text::visible(&job.place))?;
     writeln!(out, "  cost     {}", job.cost.human())?;
@@ -62,7 +69,12 @@ fn write_job(cx: &mut Context, job: &JobView) -> anyhow::Result<()> {
     if let Some(at) = job.not_before {
         writeln!(out, "  due      {}", clock::local(at))?;
     }
-    writeln!(out, "  enqueued {}, last change {}", clock::local(job.created_at), clock::local(job.updated_at))?;
+    writeln!(
+        out,
+        "  enqueued {}, last change {}",
+        clock::local(job.created_at),
+        clock::local(job.updated_at)
+    )?;
     let request: Value = serde_json::from_str(&job.request)?;
     for line in serde_json::to_string_pretty(&request)?.lines() {
         writeln!(out, "  {}", text::visible(line))?;
@@ -106,7 +118,14 @@ fn write_attempts(cx: &mut Context, attempts: &[AttemptView]) -> anyhow::Result<
 
 fn write_files(cx: &mut Context, files: &[ArtifactView]) -> anyhow::Result<()> {
     for file in files {
-        writeln!(cx.out, "file {}: {} ({}), sha256 {}", file.number, text::visible(&file.path), text::bytes(file.bytes), file.sha256)?;
+        writeln!(
+            cx.out,
+            "file {}: {} ({}), sha256 {}",
+            file.number,
+            text::visible(&file.path),
+            text::bytes(file.bytes),
+            file.sha256
+        )?;
     }
     Ok(())
 }

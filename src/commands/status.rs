@@ -12,7 +12,7 @@ use crate::exit::Exit;
 use crate::ledger::BatchView;
 
 /// Prints the figures of the named batches, or of all.
-pub async fn status(cx: &mut Context, batches: &[String]) -> anyhow::Result<Exit> {
+pub(super) async fn status(cx: &mut Context, batches: &[String]) -> anyhow::Result<Exit> {
     let Some(ledger) = cx.read_ledger().await? else {
         return cx.no_ledger(&json!({ "batches": [] }));
     };
@@ -29,7 +29,7 @@ pub async fn status(cx: &mut Context, batches: &[String]) -> anyhow::Result<Exit
 
 /// A batch in the contract's JSON (section 7).
 #[must_use]
-pub fn batch_json(view: &BatchView) -> Value {
+pub(super) fn batch_json(view: &BatchView) -> Value {
     let mut jobs = serde_json::Map::new();
     jobs.insert("total".to_owned(), view.tally.total().into());
     for state in JobState::ALL {
@@ -56,7 +56,7 @@ pub fn batch_json(view: &BatchView) -> Value {
 }
 
 /// The same for people.
-pub fn write_human(out: &mut dyn Write, views: &[BatchView]) -> std::io::Result<()> {
+pub(super) fn write_human(out: &mut dyn Write, views: &[BatchView]) -> std::io::Result<()> {
     for (index, view) in views.iter().enumerate() {
         if index > 0 {
             writeln!(out)?;
@@ -81,7 +81,11 @@ fn write_batch(out: &mut dyn Write, view: &BatchView) -> std::io::Result<()> {
     )?;
     let mut table = Table::default();
     for state in JobState::ALL.into_iter().filter(|state| tally.count(*state) > 0) {
-        table.row([state.as_str().to_owned(), tally.count(state).to_string(), meaning(state).to_owned()]);
+        table.row([
+            state.as_str().to_owned(),
+            tally.count(state).to_string(),
+            meaning(state).to_owned(),
+        ]);
     }
     table.write(out, "  ")?;
     write_money(out, view)?;
@@ -118,7 +122,7 @@ fn write_money(out: &mut dyn Write, view: &BatchView) -> std::io::Result<()> {
 
 /// What a state means to the person who reads it.
 #[must_use]
-pub fn meaning(state: JobState) -> &'static str {
+pub(super) fn meaning(state: JobState) -> &'static str {
     match state {
         JobState::Pending => "waits to be submitted",
         JobState::Submitting => "is being sent",

@@ -4,24 +4,24 @@ use std::io::Write;
 
 /// Rows of cells; columns are as wide as their widest cell, numbers are set to the right.
 #[derive(Default)]
-pub struct Table {
+pub(super) struct Table {
     rows: Vec<Vec<String>>,
 }
 
 impl Table {
     /// Adds a row.
-    pub fn row<const N: usize>(&mut self, cells: [String; N]) {
+    pub(super) fn row<const N: usize>(&mut self, cells: [String; N]) {
         self.rows.push(cells.into());
     }
 
     /// Whether there is nothing to show.
     #[must_use]
-    pub fn is_empty(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
         self.rows.is_empty()
     }
 
     /// Writes all rows, each behind `indent`.
-    pub fn write(&self, out: &mut dyn Write, indent: &str) -> std::io::Result<()> {
+    pub(super) fn write(&self, out: &mut dyn Write, indent: &str) -> std::io::Result<()> {
         let columns = self.rows.iter().map(Vec::len).max().unwrap_or(0);
         let width = |column: usize| {
             self.rows.iter().filter_map(|row| row.get(column)).map(|c| c.chars().count()).max()

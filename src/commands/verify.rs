@@ -4,10 +4,10 @@ use serde_json::json;
 
 use super::Context;
 use crate::artifacts::{Artifacts, Check, Content, FetchSettings, RelPath};
+use crate::domain::JobState;
 use crate::domain::text;
 use crate::exit::Exit;
 use crate::ledger::{ArtifactView, BatchId, JobFilter, JobId};
-use crate::domain::JobState;
 
 /// Jobs whose files are read at a time.
 const PAGE: u32 = 200;
@@ -20,17 +20,16 @@ struct Found {
 }
 
 /// Reads every recorded file and compares it.
-pub async fn verify(cx: &mut Context, batch: Option<&str>) -> anyhow::Result<Exit> {
+pub(super) async fn verify(cx: &mut Context, batch: Option<&str>) -> anyhow::Result<Exit> {
     let ledger = cx.need_ledger().await?;
     let batch: Option<BatchId> = match batch {
         Some(name) => Some(cx.batch(&ledger, name).await?.id),
         None => None,
     };
-    let folder = cx.output_dir();
-    let artifacts = if folder.is_dir() {
-        Some(Artifacts::open_read_only(&folder, FetchSettings::default())?)
-    } else {
-        None
+    let folder = &cx.settings.output_dir;
+    let artifacts = match folder.is_dir() {
+        true => Some(Artifacts::open(folder, FetchSettings::default())?),
+        false => None,
     };
     let mut found = Found::default();
     let mut after = JobId(0);
@@ -93,7 +92,11 @@ fn report(
 ) -> anyhow::Result<()> {
     found.bad += 1;
     if cx.json() {
-        writeln!(cx.out, "{}", json!({ "batch": batch, "key": key, "path": path, "problem": problem }))?;
+        writeln!(
+            cx.out,
+            "{}",
+            json!({ "batch": batch, "key": key, "path": path, "problem": problem })
+        )?;
     } else {
         writeln!(
             cx.out,

@@ -118,6 +118,7 @@ impl Gate {
 
     /// Ends polls and downloads too: everything there is to collect was collected, or cannot be.
     pub fn leave(&self) {
+        self.closed.cancel();
         self.leaving.cancel();
     }
 

@@ -21,11 +21,12 @@ mod tell;
 mod work;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
-use crate::domain::{EventKind, JobState};
+use crate::domain::{EventKind, JobState, Totals};
 use crate::ledger::{Error, JobId};
 
 pub use backoff::Backoff;
@@ -37,32 +38,58 @@ pub use shutdown::Signals;
 pub use slots::{Slot, Slots};
 
 /// Runs every lane until all that can be done is done, or the gate says to leave. Returns once no
-/// POST is under way and every outcome is recorded.
-pub async fn run(parts: Parts, gate: Arc<Gate>) -> Result<(), Error> {
+/// POST is under way and every outcome is recorded, with how the run stands then.
+pub async fn run(parts: Parts, gate: Arc<Gate>) -> Result<Totals, Error> {
     let (polls, inbox) = mpsc::unbounded_channel();
+    let news = (parts.manifests.clone(), parts.enqueued.clone());
+    let deadline = parts.deadline;
     let shared = Arc::new(Shared::new(parts, gate, polls));
-    let interrupted = shared.ledger.recover().await?;
-    if interrupted > 0 {
-        tracing::warn!(interrupted, "submissions of an earlier run have no recorded outcome");
-    }
-    let resumed = poll::resume(&shared).await?;
-    tracing::info!(resumed, "predictions of earlier runs are polled first");
+    begin(&shared, news).await?;
     let mut lanes = JoinSet::new();
     lanes.spawn(poll::lane(Arc::clone(&shared), inbox));
     lanes.spawn(collect::lane(Arc::clone(&shared)));
     lanes.spawn(reconcile::lane(Arc::clone(&shared)));
+    lanes.spawn(stop_at(Arc::clone(&shared), deadline));
     shared.first_polls_done().await;
     lanes.spawn(submit::lane(Arc::clone(&shared)));
-    let watched = until_settled(&shared).await;
+    let mut result = until_settled(&shared, &mut lanes).await;
     shared.gate.leave();
-    let mut result = watched;
     while let Some(lane) = lanes.join_next().await {
         let ended = lane.unwrap_or_else(|panic| Err(crashed(&panic)));
         if result.is_ok() {
             result = ended;
         }
     }
-    result
+    result.map(|()| shared.totals())
+}
+
+/// What an interrupted run left is told, settled where the ledger alone can, and polled.
+async fn begin(
+    shared: &Shared,
+    (manifests, enqueued): (Vec<String>, Vec<(String, u64)>),
+) -> Result<(), Error> {
+    let batches = shared.batches.iter().map(|(_, name)| name.clone()).collect();
+    shared.tell(EventKind::RunStarted { batches, manifests }).await;
+    for (batch, jobs) in enqueued {
+        shared.tell(EventKind::JobEnqueued { batch, jobs }).await;
+    }
+    let interrupted = shared.ledger.recover().await?;
+    if interrupted > 0 {
+        tracing::warn!(interrupted, "submissions of an earlier run have no recorded outcome");
+    }
+    let resumed = poll::resume(shared).await?;
+    tracing::info!(resumed, "predictions of earlier runs are polled first");
+    Ok(())
+}
+
+/// Stops submitting when the time is over.
+async fn stop_at(shared: Arc<Shared>, deadline: Option<Duration>) -> Result<(), Error> {
+    let Some(deadline) = deadline else { return Ok(()) };
+    tokio::select! {
+        () = tokio::time::sleep(deadline) => stop(&shared, Stop::Deadline).await,
+        () = shared.gate.leaving() => {}
+    }
+    Ok(())
 }
 
 /// A lane that panicked is an error of ours: the ledger stays right, the run ends.
@@ -70,9 +97,15 @@ fn crashed(panic: &tokio::task::JoinError) -> Error {
     Error::Missing { what: format!("lane: it ended with {panic}") }
 }
 
-/// Waits until nothing is left that this run could still bring forward.
-async fn until_settled(shared: &Shared) -> Result<(), Error> {
+/// Waits until nothing is left that this run could still bring forward, or a lane has failed.
+async fn until_settled(
+    shared: &Shared,
+    lanes: &mut JoinSet<Result<(), Error>>,
+) -> Result<(), Error> {
     loop {
+        while let Some(ended) = lanes.try_join_next() {
+            ended.unwrap_or_else(|panic| Err(crashed(&panic)))?;
+        }
         let changed = shared.changed();
         if shared.gate.is_leaving() {
             return Ok(());
@@ -84,7 +117,7 @@ async fn until_settled(shared: &Shared) -> Result<(), Error> {
         tokio::select! {
             () = changed => {}
             () = shared.gate.leaving() => {}
-            () = tokio::time::sleep(std::time::Duration::from_millis(500)) => {}
+            () = tokio::time::sleep(Duration::from_millis(500)) => {}
         }
     }
 }

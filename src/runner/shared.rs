@@ -58,6 +58,12 @@ pub struct Parts {
     pub limits: Limits,
     /// Who hears what happened.
     pub events: mpsc::Sender<Event>,
+    /// The manifests, as the user named them.
+    pub manifests: Vec<String>,
+    /// How many jobs came into the ledger for this run, by batch.
+    pub enqueued: Vec<(String, u64)>,
+    /// Stop submitting after this time.
+    pub deadline: Option<Duration>,
 }
 
 /// What wakes whom.

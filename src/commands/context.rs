@@ -1,0 +1,286 @@
+//! What every command is given, and how it fails.
+
+use std::io::Write;
+use std::path::PathBuf;
+
+use serde_json::Value;
+
+use crate::artifacts::{Artifacts, FetchSettings};
+use crate::atlas::{Api, ApiSettings};
+use crate::cli::Common;
+use crate::domain::{Diagnostic, origin, text};
+use crate::exit::Exit;
+use crate::ledger::{BatchId, BatchView, JobFilter, JobView, Ledger, ledger_path};
+use crate::settings::{self, Format, Layers, Partial, Settings};
+
+/// Why a command failed, with the exit code and all there is to say.
+#[derive(Debug)]
+pub struct Failure {
+    /// How the program ends.
+    pub exit: Exit,
+    /// One line each, the first one being the error.
+    pub lines: Vec<String>,
+}
+
+impl Failure {
+    /// Wrong usage, settings or manifest: nothing was sent.
+    #[must_use]
+    pub fn usage(lines: Vec<String>) -> Self {
+        Self { exit: Exit::Usage, lines }
+    }
+
+    /// One sentence of wrong usage.
+    #[must_use]
+    pub fn wrong(line: impl Into<String>) -> Self {
+        Self::usage(vec![line.into()])
+    }
+
+    /// Mistakes of an input, each with its place.
+    #[must_use]
+    pub fn mistakes(mistakes: &[Diagnostic]) -> Self {
+        Self::usage(mistakes.iter().map(|mistake| text::visible(&mistake.to_string())).collect())
+    }
+
+    /// A command that a later version will have.
+    #[must_use]
+    pub fn not_built(command: &str) -> Self {
+        Self::wrong(format!("`nightreel {command}` is not built yet"))
+    }
+}
+
+impl From<anyhow::Error> for Failure {
+    fn from(error: anyhow::Error) -> Self {
+        use crate::ledger::Error as Ledger;
+        let exit = match error.downcast_ref::<Ledger>() {
+            Some(Ledger::Owned { .. }) => Exit::Owned,
+            Some(Ledger::Foreign { .. } | Ledger::Newer { .. }) => Exit::Usage,
+            _ if error.downcast_ref::<Wrong>().is_some() => Exit::Usage,
+            _ if is_closed_pipe(&error) => Exit::Done,
+            _ => Exit::Internal,
+        };
+        if exit == Exit::Done {
+            return Self { exit, lines: Vec::new() };
+        }
+        Self { exit, lines: vec![format!("{error:#}")] }
+    }
+}
+
+/// A reader that has seen enough is no error.
+fn is_closed_pipe(error: &anyhow::Error) -> bool {
+    error.chain().any(|cause| {
+        cause
+            .downcast_ref::<std::io::Error>()
+            .is_some_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe)
+    })
+}
+
+/// Something the user named is not there or not right.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct Wrong(pub String);
+
+/// What a command works with.
+pub struct Context {
+    /// Results go here.
+    pub out: Box<dyn Write + Send>,
+    /// Messages go here.
+    pub err: Box<dyn Write + Send>,
+    /// The settings that hold.
+    pub settings: Settings,
+    /// Whether the base URL is the embedded simulator's.
+    pub simulated: bool,
+    layers: Layers,
+}
+
+impl Context {
+    /// Resolves the settings of a command without a manifest.
+    pub fn open(common: &Common, flags: Partial) -> Result<Self, Failure> {
+        let file = settings::load(common.config.as_deref()).map_err(|m| Failure::mistakes(&m))?;
+        let environment = settings::environment().map_err(Failure::usage)?;
+        let flags = flags.over(common.partial());
+        let layers = Layers { file, manifest: Partial::default(), environment, flags };
+        let settings = layers.resolve().map_err(Failure::usage)?;
+        Ok(Self {
+            out: Box::new(std::io::stdout()),
+            err: Box::new(std::io::stderr()),
+            settings,
+            simulated: false,
+            layers,
+        })
+    }
+
+    /// Puts the manifests' `[run]` tables in their place among the layers.
+    pub fn with_manifest(&mut self, run: Partial) -> Result<(), Failure> {
+        self.layers.manifest = run;
+        self.settings = self.layers.resolve().map_err(Failure::usage)?;
+        Ok(())
+    }
+
+    /// Notes that the embedded simulator stands in for the API.
+    pub fn simulated<T>(&mut self, simulate: Option<&T>) {
+        self.simulated = simulate.is_some();
+    }
+
+    /// Says of each flag given that it does nothing yet.
+    pub fn not_built(&mut self, flags: &[(&str, bool)]) -> Result<(), Failure> {
+        for (flag, given) in flags {
+            if *given {
+                writeln!(self.err, "note: {flag} is not built yet and does nothing")
+                    .map_err(anyhow::Error::from)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether results are JSON.
+    #[must_use]
+    pub fn json(&self) -> bool {
+        self.settings.format == Format::Json
+    }
+
+    /// The ledger's file.
+    #[must_use]
+    pub fn ledger_path(&self) -> PathBuf {
+        ledger_path(&self.settings.state_dir)
+    }
+
+    /// The ledger for reading, where there is one.
+    pub async fn read_ledger(&self) -> anyhow::Result<Option<Ledger>> {
+        Ok(Ledger::read(&self.ledger_path()).await?)
+    }
+
+    /// The ledger for reading.
+    pub async fn need_ledger(&self) -> anyhow::Result<Ledger> {
+        self.read_ledger().await?.ok_or_else(|| Wrong(self.no_ledger_text()).into())
+    }
+
+    /// The ledger for writing; it must be there already.
+    pub async fn write_ledger(&self) -> anyhow::Result<Ledger> {
+        let path = self.ledger_path();
+        if !path.exists() {
+            return Err(Wrong(self.no_ledger_text()).into());
+        }
+        Ok(Ledger::open(&path).await?)
+    }
+
+    fn no_ledger_text(&self) -> String {
+        let path = self.ledger_path();
+        format!("there is no ledger at {}; start with `nightreel run MANIFEST`", path.display())
+    }
+
+    /// Says that there is no ledger, which is no error for a command that only looks.
+    pub fn no_ledger(&mut self, json: &Value) -> anyhow::Result<Exit> {
+        if self.json() {
+            writeln!(self.out, "{json}")?;
+        } else {
+            let line = self.no_ledger_text();
+            writeln!(self.out, "{line}")?;
+        }
+        Ok(Exit::Done)
+    }
+
+    /// The batch of that name.
+    pub async fn batch(&self, ledger: &Ledger, name: &str) -> anyhow::Result<BatchView> {
+        let all = ledger.batches(&[]).await?;
+        let names: Vec<String> = all.iter().map(|view| view.name.clone()).collect();
+        all.into_iter()
+            .find(|view| view.name == name)
+            .ok_or_else(|| Wrong(no_such("batch", name, &names)).into())
+    }
+
+    /// Refuses names that no batch has.
+    pub fn check_names(&self, names: &[String], found: &[BatchView]) -> anyhow::Result<()> {
+        let known: Vec<String> = found.iter().map(|view| view.name.clone()).collect();
+        match names.iter().find(|name| !known.contains(name)) {
+            Some(name) => Err(Wrong(no_such("batch", name, &known)).into()),
+            None => Ok(()),
+        }
+    }
+
+    /// The job called `BATCH/KEY`, or by a KEY that only one batch has.
+    pub async fn job(&self, ledger: &Ledger, name: &str) -> anyhow::Result<JobView> {
+        self.job_in(ledger, name, None).await
+    }
+
+    /// The same, within a batch where one is given.
+    pub async fn job_in(
+        &self,
+        ledger: &Ledger,
+        name: &str,
+        batch: Option<BatchId>,
+    ) -> anyhow::Result<JobView> {
+        if let Some((batch_name, key)) = name.split_once('/') {
+            let whole = ledger.batches(&[batch_name.to_owned()]).await?;
+            if let Some(view) = whole.first() {
+                let filter = filter(Some(view.id), key);
+                if let Some(job) = ledger.jobs(&filter, 1).await?.pop() {
+                    return Ok(job);
+                }
+            }
+        }
+        let mut found = ledger.jobs(&filter(batch, name), 5).await?;
+        if found.len() > 1 {
+            let names: Vec<String> =
+                found.iter().map(|job| format!("{}/{}", job.batch, job.key)).collect();
+            return Err(
+                Wrong(format!("`{name}` is in several batches: {}", names.join(", "))).into()
+            );
+        }
+        found.pop().ok_or_else(|| {
+            let shown = text::visible(name);
+            Wrong(format!("there is no job `{shown}`; `nightreel list` shows all")).into()
+        })
+    }
+
+    /// A client of the API, with the key.
+    pub fn api(&self) -> anyhow::Result<Api> {
+        let key = settings::api_key(self.settings.api_key_file.as_deref())?;
+        if key.is_none() {
+            return Err(Wrong(NO_KEY.to_owned()).into());
+        }
+        Ok(Api::new(self.api_settings(self.settings.base_url.clone(), key))?)
+    }
+
+    /// How the API is spoken to at `base_url`.
+    #[must_use]
+    pub fn api_settings(
+        &self,
+        base_url: url::Url,
+        key: Option<secrecy::SecretString>,
+    ) -> ApiSettings {
+        ApiSettings {
+            base_url,
+            key,
+            proxy: self.settings.proxy.clone(),
+            submit_timeout: self.settings.submit_timeout,
+            read_timeout: std::time::Duration::from_secs(30),
+        }
+    }
+
+    /// The output folder, made if need be.
+    pub fn artifacts(&self, base_url: &url::Url) -> anyhow::Result<Artifacts> {
+        let settings = FetchSettings {
+            allow_loopback: origin::is_loopback(base_url),
+            proxy: self.settings.proxy.clone(),
+            ..FetchSettings::default()
+        };
+        Ok(Artifacts::open(&self.settings.output_dir, settings)?)
+    }
+}
+
+/// What to do where there is no key.
+pub const NO_KEY: &str = "there is no API key; set ATLASCLOUD_API_KEY, or name a file with \
+    --api-key-file, or try the simulator with --simulate";
+
+fn filter(batch: Option<BatchId>, key: &str) -> JobFilter {
+    JobFilter { batch, key: Some(key.to_owned()), ..JobFilter::default() }
+}
+
+fn no_such(what: &str, name: &str, known: &[String]) -> String {
+    let shown = text::visible(name);
+    match text::nearest(name, known.iter().map(String::as_str)) {
+        Some(near) => format!("there is no {what} `{shown}`; did you mean `{near}`?"),
+        None if known.is_empty() => format!("there is no {what} `{shown}`; the ledger is empty"),
+        None => format!("there is no {what} `{shown}`; there are {}", known.join(", ")),
+    }
+}

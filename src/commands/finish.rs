@@ -1,0 +1,164 @@
+//! The end of a run: the exit code, what happened, what it cost, where the files are, what next.
+
+use std::io::Write;
+
+use serde_json::json;
+
+use super::context::Context;
+use super::plan::Planned;
+use super::status::{batch_json, write_human};
+use crate::domain::{JobState, Totals, text};
+use crate::exit::Exit;
+use crate::ledger::{BatchView, Error, Ledger};
+use crate::plan::Action;
+use crate::runner::Stop;
+
+/// How a run ended.
+pub(super) struct Outcome {
+    /// The exit code.
+    pub(super) exit: Exit,
+    /// Why, in a sentence without its end.
+    pub(super) reason: String,
+    /// The last figures.
+    pub(super) totals: Totals,
+    views: Vec<BatchView>,
+    invalid: u64,
+}
+
+impl Outcome {
+    /// Reads the ledger once more: it, not memory, says how the run ended.
+    pub(super) async fn new(
+        ledger: &Ledger,
+        names: &[String],
+        plans: &[Planned],
+        (ended, stops): (Result<Totals, Error>, Vec<Stop>),
+    ) -> anyhow::Result<Self> {
+        let views = match ledger.batches(names).await {
+            Ok(views) => views,
+            Err(error) if ended.is_ok() => return Err(error.into()),
+            Err(_) => Vec::new(),
+        };
+        let invalid = plans.iter().map(|plan| plan.summary.rows.of(Action::Invalid)).sum();
+        let mut exits: Vec<Exit> = stops.iter().map(exit_of).collect();
+        let mut reasons: Vec<String> = stops.iter().map(Stop::reason).collect();
+        let totals = ended.unwrap_or_else(|error| {
+            exits.push(if matches!(error, Error::Fenced) { Exit::Owned } else { Exit::Internal });
+            if !stops.iter().any(|stop| matches!(stop, Stop::Storage(_))) {
+                reasons.push(error.to_string());
+            }
+            Totals::default()
+        });
+        exits.extend(exits_of(&views, invalid));
+        let exit = Exit::first_of(&exits);
+        let reason =
+            if reasons.is_empty() { exit.meaning().to_owned() } else { reasons.join("; ") };
+        Ok(Self { exit, reason, totals, views, invalid })
+    }
+
+    /// Prints the end.
+    pub(super) fn tell(&self, cx: &mut Context) -> anyhow::Result<Exit> {
+        if cx.json() {
+            let batches: Vec<_> = self.views.iter().map(|view| self.json_of(view)).collect();
+            let whole =
+                json!({ "batches": batches, "exit": self.exit.code(), "reason": self.reason });
+            writeln!(cx.out, "{whole}")?;
+            return Ok(self.exit);
+        }
+        write_human(&mut cx.out, &self.views)?;
+        if self.invalid > 0 {
+            writeln!(cx.out, "  {} left out for their mistakes", text::count(self.invalid, "row"))?;
+        }
+        if self.exit != Exit::Done {
+            writeln!(cx.out, "{}", text::visible(&self.reason))?;
+        }
+        let folder = cx.settings.output_dir.clone();
+        if self.views.iter().any(|view| view.files > 0) {
+            writeln!(cx.out, "files are in {}", folder.display())?;
+        }
+        for line in self.next_steps() {
+            writeln!(cx.out, "next: {line}")?;
+        }
+        Ok(self.exit)
+    }
+
+    /// Rows that could not be read are in no ledger: they are counted here.
+    fn json_of(&self, view: &BatchView) -> serde_json::Value {
+        let mut batch = batch_json(view);
+        if self.views.len() == 1 && self.invalid > 0 {
+            batch["jobs"]["invalid"] = (view.tally.count(JobState::Invalid) + self.invalid).into();
+        }
+        batch
+    }
+
+    /// The exact commands that go on from here.
+    fn next_steps(&self) -> Vec<String> {
+        let has = |state: JobState| self.views.iter().any(|view| view.tally.count(state) > 0);
+        let manifests: Vec<&str> = self.views.iter().map(|view| view.manifest.as_str()).collect();
+        let mut steps = Vec::new();
+        if has(JobState::Failed) {
+            steps.push("nightreel list --failed        (what failed and why)".to_owned());
+            steps.push("nightreel requeue --failed     (give them another chance)".to_owned());
+        }
+        if JobState::ALL.into_iter().any(|state| state.needs_decision() && has(state)) {
+            steps.push("nightreel resolve              (ask the API again, for free)".to_owned());
+        }
+        if JobState::ALL.into_iter().any(|state| state.is_open() && has(state)) {
+            let names = text::visible(&manifests.join(" "));
+            steps.push(format!("nightreel run {names}    (goes on where this stopped)"));
+        }
+        steps
+    }
+}
+
+/// A stop's own exit code.
+fn exit_of(stop: &Stop) -> Exit {
+    match stop {
+        Stop::Interrupted => Exit::Interrupted,
+        Stop::Terminated => Exit::Terminated,
+        Stop::Key(_) | Stop::Balance(_) => Exit::Account,
+        Stop::Budget | Stop::Price(_) => Exit::Budget,
+        Stop::Deadline => Exit::Deadline,
+        Stop::Rejections(_) => Exit::SomeFailed,
+        Stop::Misdirected(_) => Exit::Usage,
+        Stop::Storage(_) => Exit::Internal,
+    }
+}
+
+fn exits_of(views: &[BatchView], invalid: u64) -> Vec<Exit> {
+    let has = |state: &JobState| views.iter().any(|view| view.tally.count(*state) > 0);
+    let mut exits = Vec::new();
+    if JobState::ALL.iter().any(|state| state.needs_decision() && has(state)) {
+        exits.push(Exit::NeedsDecision);
+    }
+    if has(&JobState::Failed) || has(&JobState::Invalid) || invalid > 0 {
+        exits.push(Exit::SomeFailed);
+    }
+    exits
+}
+
+/// The exit code of a second signal.
+#[must_use]
+pub(super) fn signal_exit(stops: &[Stop]) -> Exit {
+    let exits: Vec<Exit> = stops.iter().map(exit_of).collect();
+    let signals = [Exit::Interrupted, Exit::Terminated];
+    signals.into_iter().find(|exit| exits.contains(exit)).unwrap_or(Exit::Interrupted)
+}
+
+/// Nothing to do is a result too: it is said, and the exit code is what the ledger says.
+pub(super) async fn already_done(cx: &mut Context, plans: &[Planned]) -> anyhow::Result<Exit> {
+    let names: Vec<String> = plans.iter().map(|plan| plan.batch.clone()).collect();
+    let views = match cx.read_ledger().await? {
+        Some(ledger) => ledger.batches(&names).await?,
+        None => Vec::new(),
+    };
+    let invalid = plans.iter().map(|plan| plan.summary.rows.of(Action::Invalid)).sum();
+    let exit = Exit::first_of(&exits_of(&views, invalid));
+    let reason = match exit {
+        Exit::Done => "nothing to do, every job is done".to_owned(),
+        other => format!("nothing to do: {}", other.meaning()),
+    };
+    if !cx.json() {
+        writeln!(cx.out, "{reason}; 0 submissions")?;
+    }
+    Outcome { exit, reason, totals: Totals::default(), views, invalid }.tell(cx)
+}

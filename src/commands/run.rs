@@ -1,0 +1,423 @@
+//! `run`: plan, ask, bring into the ledger, let the lanes work, say what happened.
+
+use std::collections::{BTreeSet, HashMap};
+use std::io::IsTerminal as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use indicatif::MultiProgress;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use super::context::{Context, Failure, NO_KEY, Wrong};
+use super::manifests::{self, Opened};
+use super::plan::{self, Planned};
+use super::{finish, simulate};
+use crate::atlas::Api;
+use crate::catalog;
+use crate::cli::{Common, RunArgs};
+use crate::domain::{Endpoint, Event, EventKind, JobState, clock, text};
+use crate::exit::Exit;
+use crate::ledger::{BatchId, JobId, Ledger, NewBatch, NewJob, Ownership};
+use crate::plan::{Action, walk};
+use crate::progress::{self, Mode, Sinks};
+use crate::runner::{self, Backoff, Gate, Limits, Parts, Signals};
+use crate::settings::{self, LogFormat, ProgressMode, Settings, TimeOfDay};
+use crate::simulator::Simulator;
+use crate::telemetry::{self, Logging};
+
+/// Events that may wait for the display.
+const EVENTS: usize = 4096;
+
+/// Runs the manifests.
+pub(super) async fn run(common: &Common, mut args: RunArgs) -> Result<Exit, Failure> {
+    let simulate = simulate::give_back(args.api.simulate.take(), &mut args.manifest.manifests);
+    let (mut cx, opened) = manifests::open(common, args.partial(), &args.manifest)?;
+    cx.simulated(simulate.as_ref());
+    cx.not_built(&[
+        ("--on-unknown resubmit", cx.settings.on_unknown == settings::OnUnknown::Resubmit),
+        ("--max-double", cx.settings.max_double.is_some()),
+        ("--no-ramp", cx.settings.no_ramp),
+        ("--no-schema", cx.settings.no_schema),
+        ("--plan", args.plan_hash.is_some()),
+        ("--dashboard", args.dashboard),
+    ])?;
+    let plans = plan_all(&mut cx, &opened).await?;
+    if nothing_to_do(&plans) {
+        return Ok(finish::already_done(&mut cx, &plans).await?);
+    }
+    let scenario = simulate.as_ref().map(|path| path.as_deref());
+    let night = Night { common: common.clone(), opened, plans };
+    Ok(night.work(&mut cx, scenario).await?)
+}
+
+/// Plans every manifest and refuses those with mistakes: nothing is sent, nothing is written.
+async fn plan_all(cx: &mut Context, opened: &[Opened]) -> Result<Vec<Planned>, Failure> {
+    let ledger = cx.read_ledger().await.map_err(Failure::from)?;
+    let mut plans = Vec::new();
+    let mut lines = Vec::new();
+    for manifest in opened {
+        let plan = plan::make(manifest, cx, ledger.as_ref(), false).await.map_err(Failure::from)?;
+        if !cx.settings.skip_invalid {
+            let summary = &plan.summary;
+            lines.extend(manifests::mistake_lines(&summary.mistakes, summary.mistake_count));
+        }
+        let unpriced = plan.summary.unpriced();
+        if plan.budget.is_some() && unpriced > 0 && !cx.settings.allow_unpriced {
+            lines.push(format!(
+                "{}: {} without a known price under a budget; give a `price` in the manifest, or --allow-unpriced",
+                text::visible(&plan.batch),
+                text::count(unpriced, "job")
+            ));
+        }
+        plans.push(plan);
+    }
+    if lines.is_empty() { Ok(plans) } else { Err(Failure::usage(lines)) }
+}
+
+/// Whether no row of any manifest wants anything.
+fn nothing_to_do(plans: &[Planned]) -> bool {
+    let wants = [Action::New, Action::Retry, Action::InFlight, Action::Unknown, Action::SetAside];
+    plans.iter().all(|plan| {
+        plan.summary.submissions() == 0 && wants.iter().all(|a| plan.summary.rows.of(*a) == 0)
+    })
+}
+
+/// Everything between the plan and the exit code.
+struct Night {
+    common: Common,
+    opened: Vec<Opened>,
+    plans: Vec<Planned>,
+}
+
+impl Night {
+    async fn work(self, cx: &mut Context, scenario: Option<Option<&Path>>) -> anyhow::Result<Exit> {
+        let key = settings::api_key(cx.settings.api_key_file.as_deref())
+            .map_err(|error| Wrong(error.to_string()))?;
+        if key.is_none() && !cx.simulated {
+            return Err(Wrong(NO_KEY.to_owned()).into());
+        }
+        make_state_dir(&cx.settings.state_dir)?;
+        let _owner = Ownership::take(&cx.settings.state_dir)?;
+        let bars = MultiProgress::new();
+        let _logs = telemetry::start(self.logging(cx), Some(bars.clone()))?;
+        if !confirm(cx, &self.plans)? {
+            return Ok(Exit::Done);
+        }
+        let mut signals = Signals::listen()?;
+        if !wait_for(cx, &mut signals).await? {
+            return Ok(Exit::Interrupted);
+        }
+        let simulator = match scenario {
+            Some(path) => Some(simulate::embedded(cx, path).await?),
+            None => None,
+        };
+        let key = if simulator.is_some() { Some("simulator".to_owned().into()) } else { key };
+        let api = Api::new(cx.api_settings(base_url(cx, simulator.as_ref()), key))?;
+        let exit = self.run_lanes(cx, api, (signals, bars)).await;
+        if let Some(simulator) = simulator {
+            simulator.stop().await;
+        }
+        exit
+    }
+
+    fn logging(&self, cx: &Context) -> Logging {
+        let verbose = i8::try_from(self.common.verbose).unwrap_or(i8::MAX);
+        Logging {
+            verbose: if self.common.quiet { -1 } else { verbose },
+            json: self.common.log_format == LogFormat::Json,
+            color: !settings::no_color() && std::io::stderr().is_terminal(),
+            filter: settings::log_filter(),
+            log_dir: Some(cx.settings.state_dir.join("logs")),
+        }
+    }
+
+    async fn run_lanes(
+        self,
+        cx: &mut Context,
+        api: Api,
+        (signals, bars): (Signals, MultiProgress),
+    ) -> anyhow::Result<Exit> {
+        let artifacts = cx.artifacts(api.base_url())?;
+        let endpoints = self.endpoints(&api, cx).await?;
+        let ledger = Ledger::open(&cx.ledger_path()).await?;
+        let name = uuid::Uuid::now_v7().to_string();
+        let run = ledger.begin_run(&name).await?;
+        let (batches, enqueued) = self.enqueue(cx, &ledger, &api).await?;
+        let names: Vec<String> = batches.iter().map(|(_, name)| name.clone()).collect();
+        ledger.watch(&names).await?;
+        let (events, inbox) = mpsc::channel(EVENTS);
+        let shown = tokio::spawn(progress::show(inbox, sinks(cx, bars)?));
+        let gate = Arc::new(Gate::default());
+        let now = CancellationToken::new();
+        let watched = watch_signals(cx, signals, &gate, &now);
+        let parts = Parts {
+            ledger: ledger.clone(),
+            api,
+            artifacts,
+            batches,
+            endpoints,
+            run: (run, name.clone()),
+            limits: limits(&cx.settings),
+            events: events.clone(),
+            manifests: self.opened.iter().map(|o| o.manifest.file().to_owned()).collect(),
+            enqueued,
+            deadline: deadline(&cx.settings),
+        };
+        let ended = tokio::select! {
+            ended = runner::run(parts, Arc::clone(&gate)) => Some(ended),
+            () = now.cancelled() => None,
+        };
+        watched.abort();
+        let Some(ended) = ended else {
+            // The second signal: the ledger is right as it is, and the next run goes on from it.
+            return Ok(finish::signal_exit(&gate.stops()));
+        };
+        let outcome =
+            finish::Outcome::new(&ledger, &names, &self.plans, (ended, gate.stops())).await?;
+        ledger.end_run(run, outcome.exit.code(), &outcome.reason).await.ok();
+        announce(&events, &name, &outcome).await;
+        drop(events);
+        shown.await.ok();
+        ledger.close().await;
+        outcome.tell(cx)
+    }
+
+    /// Which endpoint each model is submitted to; asks the catalogue for models not built in.
+    async fn endpoints(
+        &self,
+        api: &Api,
+        cx: &Context,
+    ) -> anyhow::Result<HashMap<String, Endpoint>> {
+        let models: BTreeSet<String> =
+            self.plans.iter().flat_map(|plan| plan.summary.models()).collect();
+        let (endpoints, unknown) = catalog::endpoints(api, &models)
+            .await
+            .map_err(|error| Wrong(format!("the catalogue of models cannot be read: {error}")))?;
+        if unknown.is_empty() || cx.settings.skip_invalid {
+            return Ok(endpoints);
+        }
+        Err(Wrong(format!(
+            "the API has no video, image or audio model {}; look at the model's page for its id",
+            unknown.join(", ")
+        ))
+        .into())
+    }
+
+    /// Brings every manifest's rows into the ledger; what is known stays as it is.
+    async fn enqueue(
+        &self,
+        cx: &Context,
+        ledger: &Ledger,
+        api: &Api,
+    ) -> anyhow::Result<(Vec<(BatchId, String)>, Vec<(String, u64)>)> {
+        let mut batches = Vec::new();
+        let mut news = Vec::new();
+        for (opened, plan) in self.opened.iter().zip(&self.plans) {
+            let id = ledger
+                .open_batch(NewBatch {
+                    name: plan.batch.clone(),
+                    manifest: opened.manifest.file().to_owned(),
+                    origin: api.origin(),
+                    budget: plan.budget,
+                })
+                .await?;
+            let enqueued = bring_in(cx, ledger, (id, opened)).await?;
+            if enqueued > 0 {
+                news.push((plan.batch.clone(), enqueued));
+            }
+            revive(ledger, id).await?;
+            batches.push((id, plan.batch.clone()));
+        }
+        Ok((batches, news))
+    }
+}
+
+async fn bring_in(
+    cx: &Context,
+    ledger: &Ledger,
+    (batch, opened): (BatchId, &Opened),
+) -> anyhow::Result<u64> {
+    let on_change = manifests::on_change(&cx.settings);
+    let mut enqueued = 0;
+    walk(&opened.manifest, Some((ledger, batch)), on_change, async |chunk| {
+        let mut fresh = Vec::new();
+        for row in chunk.into_iter().flatten() {
+            if !row.costs || !row.mistakes.is_empty() {
+                continue;
+            }
+            let row = *row;
+            let job = NewJob { spec: row.spec, price: row.price, invalid: None };
+            match row.known {
+                None => fresh.push(job),
+                Some(known)
+                    if row.action == Action::Changed || known.state == JobState::Invalid =>
+                {
+                    ledger.rewrite(known.id, job).await?;
+                }
+                Some(_) => {}
+            }
+        }
+        enqueued += fresh.len() as u64;
+        if fresh.is_empty() { Ok(()) } else { ledger.enqueue(batch, fresh).await }
+    })
+    .await
+    .map_err(manifests::explain)?;
+    Ok(enqueued)
+}
+
+/// What was set aside is asked about once more: it is paid for, and asking is free.
+async fn revive(ledger: &Ledger, batch: BatchId) -> anyhow::Result<()> {
+    for state in [JobState::Quarantined, JobState::LostOutput] {
+        let mut after = JobId(0);
+        loop {
+            let page = ledger.paid(state, after, 256).await?;
+            let Some(last) = page.last() else { break };
+            after = last.job.id;
+            for paid in page.iter().filter(|paid| paid.job.batch == batch) {
+                ledger.poll_again(paid.job.id).await?;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn base_url(cx: &Context, simulator: Option<&Simulator>) -> url::Url {
+    simulator.map_or_else(|| cx.settings.base_url.clone(), |sim| sim.base_url().clone())
+}
+
+fn make_state_dir(path: &Path) -> anyhow::Result<()> {
+    let mut builder = std::fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(path).map_err(|error| {
+        Wrong(format!("cannot make the state folder {}: {error}", path.display())).into()
+    })
+}
+
+/// On a terminal a run that spends money shows the plan and asks; elsewhere it does not ask.
+fn confirm(cx: &mut Context, plans: &[Planned]) -> anyhow::Result<bool> {
+    let terminal = std::io::stdin().is_terminal() && std::io::stderr().is_terminal();
+    let spends = plans.iter().any(|plan| plan.summary.submissions() > 0);
+    if cx.json() {
+        return Ok(true);
+    }
+    for plan in plans {
+        plan::write_human(&mut cx.err, plan, &cx.settings)?;
+    }
+    if cx.settings.yes || cx.simulated || !terminal || !spends {
+        return Ok(true);
+    }
+    write!(cx.err, "go on? [y/N] ")?;
+    cx.err.flush()?;
+    let mut answer = String::new();
+    std::io::stdin().read_line(&mut answer)?;
+    let yes = matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes");
+    if !yes {
+        writeln!(cx.err, "nothing was sent")?;
+    }
+    Ok(yes)
+}
+
+/// Waits for `--at`. Returns whether to go on.
+async fn wait_for(cx: &mut Context, signals: &mut Signals) -> anyhow::Result<bool> {
+    let Some(at) = cx.settings.at else { return Ok(true) };
+    let wait = until(at);
+    writeln!(cx.err, "starting at {:02}:{:02}, in {}", at.hour, at.minute, clock::human(wait))?;
+    Ok(tokio::select! {
+        () = tokio::time::sleep(wait) => true,
+        _ = signals.next() => false,
+    })
+}
+
+/// How long until that time of day comes next, local time.
+fn until(time: TimeOfDay) -> Duration {
+    let now = jiff::Zoned::now();
+    let at = now
+        .with()
+        .hour(time.hour)
+        .minute(time.minute)
+        .second(0)
+        .subsec_nanosecond(0)
+        .build()
+        .unwrap_or_else(|_| now.clone());
+    let next = if at > now { Ok(at) } else { at.tomorrow() };
+    let next = next.unwrap_or_else(|_| now.clone());
+    Duration::try_from(next.duration_since(&now)).unwrap_or_default()
+}
+
+fn deadline(settings: &Settings) -> Option<Duration> {
+    settings.run_for.or_else(|| settings.until.map(until))
+}
+
+fn limits(settings: &Settings) -> Limits {
+    Limits {
+        concurrency: settings.concurrency,
+        downloads: settings.downloads,
+        rpm: settings.rpm.map(std::num::NonZeroU32::get),
+        max_attempts: settings.max_attempts,
+        backoff: Backoff { base: settings.retry_base, cap: settings.retry_cap },
+        poll: (settings.poll_min, settings.poll_max),
+        job_timeout: settings.job_timeout,
+        absence_wait: settings.absence_wait,
+    }
+}
+
+/// Where progress and events go.
+fn sinks(cx: &Context, bars: MultiProgress) -> anyhow::Result<Sinks> {
+    let terminal = std::io::stderr().is_terminal();
+    let mode = match cx.settings.progress {
+        ProgressMode::Bar => Mode::Bar,
+        ProgressMode::Auto if terminal => Mode::Bar,
+        ProgressMode::Plain | ProgressMode::Auto => Mode::Plain,
+        ProgressMode::None => Mode::None,
+    };
+    Ok(Sinks {
+        mode,
+        screen: Box::new(std::io::stderr()),
+        events: cx.settings.events.as_ref().map(open_events).transpose()?,
+        bars: Some(bars),
+    })
+}
+
+fn open_events(path: &PathBuf) -> anyhow::Result<Box<dyn std::io::Write + Send>> {
+    if path == Path::new("-") {
+        return Ok(Box::new(std::io::stdout()));
+    }
+    let file =
+        std::fs::OpenOptions::new().append(true).create(true).open(path).map_err(|error| {
+            Wrong(format!("cannot write events to {}: {error}", path.display()))
+        })?;
+    Ok(Box::new(file))
+}
+
+/// The first signal closes the gate, the second ends the run at once.
+fn watch_signals(
+    cx: &Context,
+    signals: Signals,
+    gate: &Arc<Gate>,
+    now: &CancellationToken,
+) -> tokio::task::JoinHandle<()> {
+    let (gate, now) = (Arc::clone(gate), now.clone());
+    let says = !cx.json();
+    tokio::spawn(async move {
+        let first = move |stop: runner::Stop| {
+            if says {
+                tracing::warn!(
+                    "{}; running submissions end first, a second signal ends now",
+                    stop.reason()
+                );
+            }
+            gate.stop(stop);
+        };
+        signals.watch(first, now).await;
+    })
+}
+
+async fn announce(events: &mpsc::Sender<Event>, name: &str, outcome: &finish::Outcome) {
+    let kind = EventKind::RunFinished { exit: outcome.exit.code(), reason: outcome.reason.clone() };
+    let event = Event { at: clock::now(), run: name.to_owned(), kind, totals: outcome.totals };
+    let _ = events.send(event).await;
+}

@@ -78,6 +78,7 @@ pub fn from_table<'a>(
             mistakes.push(place.says(message));
         }
     }
+    mistakes.sort();
     if mistakes.is_empty() { Ok(partial) } else { Err(mistakes) }
 }
 

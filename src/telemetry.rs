@@ -1,1 +1,0 @@
-//! telemetry: see docs/ARCHITECTURE.md.

@@ -78,6 +78,7 @@ pub fn from_table<'a>(
             mistakes.push(place.says(message));
         }
     }
+    mistakes.sort();
     if mistakes.is_empty() { Ok(partial) } else { Err(mistakes) }
 }
 
@@ -231,7 +232,7 @@ fn one_of<T: ValueEnum>(said: &Said) -> Result<T, String> {
     T::from_str(&word, false).map_err(|_| {
         let known: Vec<String> = T::value_variants()
             .iter()
-            .filter_map(|value| value.to_possible_value())
+            .filter_map(ValueEnum::to_possible_value)
             .map(|value| format!("`{}`", value.get_name()))
             .collect();
         format!("expected {}, found `{}`", known.join(" or "), text::visible(&word))

@@ -93,6 +93,7 @@ impl std::str::FromStr for TimeOfDay {
 
 /// Everything a command may need to know.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
 pub struct Settings {
     /// Where the ledger and the logs are.
     pub state_dir: PathBuf,

@@ -46,11 +46,11 @@ fn every_mistake_is_told_with_its_place() {
     let said: Vec<String> =
         parse(&file(), text).unwrap_err().iter().map(ToString::to_string).collect();
     insta::assert_snapshot!(said.join("\n"), @r"
-    nightreel.toml:5:1: expected `rerun` or `keep`, found `x`
     nightreel.toml:1:1: expected a whole number from 1 to 10000, found `0`
     nightreel.toml:2:1: unknown setting `concurency`; did you mean `concurrency`?
     nightreel.toml:3:1: `5` is not a duration; write for example 250ms, 30s, 5m or 8h
     nightreel.toml:4:1: expected true or false
+    nightreel.toml:5:1: expected `rerun` or `keep`, found `x`
     ");
 }
 

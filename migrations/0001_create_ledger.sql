@@ -1,5 +1,6 @@
 -- The ledger: the only truth about what was wanted, paid, and stored.
 -- Moments are Unix milliseconds (UTC), money is integer micro-dollars.
+-- The last line marks the schema's version in the same transaction that makes the tables.
 
 -- Who may write. A run bumps the fence when it starts; an owner that was stopped and continued
 -- finds another number here and can commit nothing more.
@@ -22,8 +23,7 @@ CREATE TABLE runs (
     CHECK ((finished_at IS NULL) = (exit IS NULL))
 ) STRICT;
 
--- The jobs of one manifest. The four sums are kept in the transaction that moves the money, and
--- equal what `entries` adds up to.
+-- The jobs of one manifest. The four sums are what `entries` adds up to: a trigger there keeps them.
 CREATE TABLE batches (
     id INTEGER PRIMARY KEY,
     name TEXT NOT NULL UNIQUE CHECK (length(name) BETWEEN 1 AND 100),
@@ -66,8 +66,27 @@ CREATE TABLE jobs (
 CREATE UNIQUE INDEX jobs_by_key ON jobs (batch_id, key);
 CREATE INDEX jobs_by_state ON jobs (batch_id, state);
 CREATE INDEX jobs_pending ON jobs (batch_id, priority DESC, id) WHERE state = 'pending';
+CREATE INDEX jobs_waiting ON jobs (batch_id, not_before)
+    WHERE state = 'pending' AND not_before > 0;
 CREATE INDEX jobs_at_work ON jobs (state, id)
     WHERE state IN ('submitting', 'submitted', 'ready', 'storing', 'unknown');
+-- D3: the steps of `JobState::next`; a test holds the two together.
+CREATE TRIGGER jobs_step_legally BEFORE UPDATE OF state ON jobs
+    WHEN OLD.state <> NEW.state AND NOT CASE OLD.state
+        WHEN 'pending' THEN NEW.state IN ('submitting', 'failed', 'canceled')
+        WHEN 'submitting' THEN NEW.state IN ('submitted', 'pending', 'failed', 'unknown', 'quarantined')
+        WHEN 'submitted' THEN NEW.state IN ('ready', 'pending', 'failed', 'quarantined', 'lost_output')
+        WHEN 'ready' THEN NEW.state IN ('storing', 'submitted', 'lost_output', 'quarantined')
+        WHEN 'storing' THEN NEW.state IN ('done', 'ready', 'lost_output', 'quarantined')
+        WHEN 'done' THEN NEW.state IN ('submitted', 'pending')
+        WHEN 'failed' THEN NEW.state IN ('pending')
+        WHEN 'unknown' THEN NEW.state IN ('submitted', 'pending', 'failed')
+        WHEN 'lost_output' THEN NEW.state IN ('submitted', 'pending')
+        WHEN 'quarantined' THEN NEW.state IN ('submitted', 'pending')
+        WHEN 'canceled' THEN NEW.state IN ('pending')
+        WHEN 'invalid' THEN NEW.state IN ('pending')
+        ELSE FALSE END
+    BEGIN SELECT RAISE (ABORT, 'no such step of a job'); END;
 
 -- One intended paid POST. Rows are only ever added; money belongs to them.
 CREATE TABLE attempts (
@@ -102,6 +121,22 @@ CREATE TABLE attempts (
 CREATE UNIQUE INDEX attempts_open ON attempts (job_id) WHERE state IN ('intent', 'unknown', 'accepted');
 CREATE UNIQUE INDEX attempts_by_prediction ON attempts (origin, prediction_id)
     WHERE prediction_id IS NOT NULL;
+-- D3: the steps of `AttemptState::next`; a test holds the two together.
+CREATE TRIGGER attempts_step_legally BEFORE UPDATE OF state ON attempts
+    WHEN OLD.state <> NEW.state AND NOT CASE OLD.state
+        WHEN 'intent' THEN NEW.state IN ('not_sent', 'rejected', 'accepted', 'unknown')
+        WHEN 'accepted' THEN NEW.state IN ('settled', 'api_failed')
+        WHEN 'unknown' THEN NEW.state IN ('accepted', 'absent', 'assumed_charged')
+        WHEN 'assumed_charged' THEN NEW.state IN ('accepted')
+        ELSE FALSE END
+    BEGIN SELECT RAISE (ABORT, 'no such step of an attempt'); END;
+CREATE TRIGGER attempts_keep_their_intent
+    BEFORE UPDATE OF id, job_id, number, run_id, origin, model, body_sha256, reserved, intent_at
+    ON attempts
+    BEGIN SELECT RAISE (ABORT, 'what was intended is never changed'); END;
+CREATE TRIGGER attempts_keep_their_prediction BEFORE UPDATE OF prediction_id ON attempts
+    WHEN OLD.prediction_id IS NOT NULL AND OLD.prediction_id IS NOT NEW.prediction_id
+    BEGIN SELECT RAISE (ABORT, 'a prediction id is never changed'); END;
 CREATE TRIGGER attempts_are_kept BEFORE DELETE ON attempts
     BEGIN SELECT RAISE (ABORT, 'attempts are never deleted'); END;
 
@@ -115,6 +150,24 @@ CREATE TABLE entries (
     cause TEXT NOT NULL,
     at INTEGER NOT NULL
 ) STRICT;
+-- M4: nothing is reserved beyond the budget. (A charge may pass it: it is known too late.)
+CREATE TRIGGER entries_keep_the_budget BEFORE INSERT ON entries
+    WHEN NEW.target = 'reserved' AND EXISTS (
+        SELECT 1 FROM attempts a JOIN jobs j ON j.id = a.job_id JOIN batches b ON b.id = j.batch_id
+        WHERE a.id = NEW.attempt_id AND b.reserved + b.committed + b.unknown + NEW.micros > b.budget)
+    BEGIN SELECT RAISE (ABORT, 'the budget would be passed'); END;
+CREATE TRIGGER entries_move_the_sums AFTER INSERT ON entries
+    BEGIN
+        UPDATE batches SET
+            reserved = reserved
+                + ((NEW.target = 'reserved') - (NEW.source = 'reserved')) * NEW.micros,
+            committed = committed
+                + ((NEW.target = 'committed') - (NEW.source = 'committed')) * NEW.micros,
+            unknown = unknown + ((NEW.target = 'unknown') - (NEW.source = 'unknown')) * NEW.micros,
+            released = released + (NEW.target = 'released') * NEW.micros
+        WHERE id = (SELECT j.batch_id FROM attempts a JOIN jobs j ON j.id = a.job_id
+            WHERE a.id = NEW.attempt_id);
+    END;
 CREATE TRIGGER entries_are_not_changed BEFORE UPDATE ON entries
     BEGIN SELECT RAISE (ABORT, 'entries are never changed'); END;
 CREATE TRIGGER entries_are_kept BEFORE DELETE ON entries
@@ -155,3 +208,5 @@ CREATE TABLE uploads (
     uploaded_at INTEGER NOT NULL,
     UNIQUE (host, sha256, extension)
 ) STRICT;
+
+PRAGMA user_version = 1;

@@ -1,11 +1,14 @@
 //! From the prediction's end to files in place: every step is a commit, so a crash anywhere goes on
 //! where it stopped.
 
-use sqlx::Row as _;
+use sqlx::{QueryBuilder, Sqlite};
 
 use super::error::{Error, Result};
 use super::submit::{Next, go_on};
-use super::transition::{AttemptPatch, JobPatch, Trouble, attempt_state, move_attempt, move_job};
+use super::transition::{
+    AttemptPatch, Found, JobPatch, Trouble, find_attempt, find_job, move_attempt, move_job,
+    step_attempt, unique_violation,
+};
 use super::writer::Tx;
 use super::{AttemptId, JobId, Ledger};
 use crate::domain::{AttemptState, Digest, JobState, Micros};
@@ -42,14 +45,8 @@ impl Ledger {
         let outputs = serde_json::Value::from(outputs).to_string();
         self.write(move |tx| {
             Box::pin(async move {
-                let job = settle(tx, attempt, charged).await?;
-                sqlx::query("UPDATE attempts SET outputs = ?1 WHERE id = ?2")
-                    .bind(outputs)
-                    .bind(attempt.0)
-                    .execute(&mut *tx.connection)
-                    .await
-                    .map_err(Error::on("recording the outputs"))?;
-                move_job(tx, job, JobState::Ready, JobPatch::default()).await.map(|_| ())
+                let job = settle(tx, attempt, charged, Some(&outputs)).await?;
+                move_job(tx, &job, JobState::Ready, JobPatch::default()).await
             })
         })
         .await
@@ -66,7 +63,7 @@ impl Ledger {
             Box::pin(async move {
                 let patch = AttemptPatch { trouble: Some(&trouble), ..AttemptPatch::default() };
                 let job = move_attempt(tx, attempt, AttemptState::ApiFailed, patch).await?;
-                go_on(tx, job, &trouble, next).await
+                go_on(tx, &job, &trouble, next).await
             })
         })
         .await
@@ -81,9 +78,9 @@ impl Ledger {
     ) -> Result<()> {
         self.write(move |tx| {
             Box::pin(async move {
-                let job = settle(tx, attempt, charged).await?;
+                let job = settle(tx, attempt, charged, None).await?;
                 let patch = JobPatch { trouble: Some(&trouble), ..JobPatch::default() };
-                move_job(tx, job, JobState::LostOutput, patch).await.map(|_| ())
+                move_job(tx, &job, JobState::LostOutput, patch).await
             })
         })
         .await
@@ -94,8 +91,9 @@ impl Ledger {
     pub async fn set_aside(&self, job: JobId, to: JobState, trouble: Trouble) -> Result<()> {
         self.write(move |tx| {
             Box::pin(async move {
+                let found = find_job(tx, job).await?;
                 let patch = JobPatch { trouble: Some(&trouble), ..JobPatch::default() };
-                move_job(tx, job, to, patch).await.map(|_| ())
+                move_job(tx, &found, to, patch).await
             })
         })
         .await
@@ -110,11 +108,10 @@ impl Ledger {
     ) -> Result<()> {
         self.write(move |tx| {
             Box::pin(async move {
+                let found = find_job(tx, job).await?;
                 forget(tx, job, attempt).await?;
-                for file in &files {
-                    insert(tx, job, attempt, file).await?;
-                }
-                move_job(tx, job, JobState::Storing, JobPatch::default()).await.map(|_| ())
+                insert(tx, job, attempt, &files).await?;
+                move_job(tx, &found, JobState::Storing, JobPatch::default()).await
             })
         })
         .await
@@ -129,7 +126,8 @@ impl Ledger {
                     .execute(&mut *tx.connection)
                     .await
                     .map_err(Error::on("recording the files"))?;
-                move_job(tx, job, JobState::Done, JobPatch::default()).await.map(|_| ())
+                let found = find_job(tx, job).await?;
+                move_job(tx, &found, JobState::Done, JobPatch::default()).await
             })
         })
         .await
@@ -149,18 +147,28 @@ impl Ledger {
     }
 }
 
-/// Accepted becomes settled; a completion seen again (a fresh link was asked for) changes nothing.
-async fn settle(tx: &mut Tx<'_>, attempt: AttemptId, charged: Option<Micros>) -> Result<JobId> {
-    let row = sqlx::query("SELECT job_id, state FROM attempts WHERE id = ?1")
-        .bind(attempt.0)
-        .fetch_one(&mut *tx.connection)
-        .await
-        .map_err(Error::on("reading an attempt"))?;
-    if attempt_state(row.get("state"))? == AttemptState::Settled {
-        return Ok(JobId(row.get("job_id")));
+/// Accepted becomes settled; a completion seen again (a fresh link was asked for) changes only the
+/// outputs.
+async fn settle(
+    tx: &mut Tx<'_>,
+    attempt: AttemptId,
+    charged: Option<Micros>,
+    outputs: Option<&str>,
+) -> Result<Found> {
+    let found = find_attempt(tx, attempt).await?;
+    if found.state != AttemptState::Settled {
+        let patch = AttemptPatch { outputs, charged, ..AttemptPatch::default() };
+        return step_attempt(tx, found, AttemptState::Settled, patch).await;
     }
-    let patch = AttemptPatch { charged, ..AttemptPatch::default() };
-    move_attempt(tx, attempt, AttemptState::Settled, patch).await
+    if let Some(outputs) = outputs {
+        sqlx::query("UPDATE attempts SET outputs = ?1 WHERE id = ?2")
+            .bind(outputs.to_owned())
+            .bind(attempt.0)
+            .execute(&mut *tx.connection)
+            .await
+            .map_err(Error::on("recording the outputs"))?;
+    }
+    Ok(found.job)
 }
 
 /// What was planned but never stored gives its names back; what an earlier attempt stored stays.
@@ -181,23 +189,37 @@ async fn forget(tx: &mut Tx<'_>, job: JobId, attempt: AttemptId) -> Result<()> {
     Ok(())
 }
 
-async fn insert(tx: &mut Tx<'_>, job: JobId, attempt: AttemptId, file: &NewArtifact) -> Result<()> {
-    sqlx::query(
+async fn insert(
+    tx: &mut Tx<'_>,
+    job: JobId,
+    attempt: AttemptId,
+    files: &[NewArtifact],
+) -> Result<()> {
+    if files.is_empty() {
+        return Ok(());
+    }
+    let mut query = QueryBuilder::<Sqlite>::new(
         "INSERT INTO artifacts (job_id, attempt_id, number, state, path, folded, temp, bytes, \
-         sha256, media, source_host) VALUES (?1, ?2, ?3, 'storing', ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
-    )
-    .bind(job.0)
-    .bind(attempt.0)
-    .bind(file.number)
-    .bind(file.path.clone())
-    .bind(file.folded.clone())
-    .bind(file.temp.clone())
-    .bind(i64::try_from(file.bytes).unwrap_or(i64::MAX))
-    .bind(file.sha256.0.to_vec())
-    .bind(file.media.clone())
-    .bind(file.source_host.clone())
-    .execute(&mut *tx.connection)
-    .await
-    .map_err(Error::on("planning a file"))?;
+         sha256, media, source_host) ",
+    );
+    query.push_values(files, |mut row, file| {
+        row.push_bind(job.0)
+            .push_bind(attempt.0)
+            .push_bind(file.number)
+            .push_bind("storing")
+            .push_bind(file.path.clone())
+            .push_bind(file.folded.clone())
+            .push_bind(file.temp.clone())
+            .push_bind(i64::try_from(file.bytes).unwrap_or(i64::MAX))
+            .push_bind(file.sha256.0.to_vec())
+            .push_bind(file.media.clone())
+            .push_bind(file.source_host.clone());
+    });
+    query.build().execute(&mut *tx.connection).await.map_err(|source| {
+        match unique_violation(&source) {
+            Some("artifacts.folded") => Error::NameTaken { job: job.0 },
+            _ => Error::Database { doing: "planning the files", source },
+        }
+    })?;
     Ok(())
 }

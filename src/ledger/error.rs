@@ -116,6 +116,12 @@ pub enum Error {
         /// The id.
         prediction: String,
     },
+    /// A final name that another attempt's file has already.
+    #[error("a file name of job {job} is another file's already; nothing was changed")]
+    NameTaken {
+        /// The job's number.
+        job: i64,
+    },
     /// A row that must be there is not, or holds what the program never wrote.
     #[error("the ledger holds no sound {what}; run `nightreel verify`")]
     Missing {

@@ -7,10 +7,10 @@ use sqlx::{QueryBuilder, Row as _, Sqlite};
 
 use super::error::{Error, Result};
 use super::tally::Effect;
-use super::transition::{JobPatch, job_state, move_job};
+use super::transition::{JobPatch, find_job, job_state, move_job};
 use super::writer::Tx;
 use super::{BatchId, JobId, Ledger};
-use crate::domain::{Digest, JobSpec, JobState, MediaFile, Micros, Origin};
+use crate::domain::{Digest, JobSpec, JobState, MediaFile, MediaKey, Micros, Origin};
 
 /// Rows in one INSERT; the statement is prepared once for this number.
 const CHUNK: usize = 100;
@@ -87,7 +87,7 @@ impl Ledger {
         self.write(move |tx| Box::pin(async move { enqueue(tx, batch, &jobs).await })).await
     }
 
-    /// Gives a job the request its row has now, and makes it pending.
+    /// Gives a job the request its row has now, and makes it pending with all its tries again.
     pub async fn rewrite(&self, job: JobId, new: NewJob) -> Result<()> {
         self.write(move |tx| Box::pin(async move { rewrite(tx, job, &new).await })).await
     }
@@ -132,11 +132,10 @@ async fn enqueue(tx: &mut Tx<'_>, batch: BatchId, jobs: &[NewJob]) -> Result<()>
     for chunk in jobs.chunks(CHUNK) {
         insert(tx, batch, chunk).await?;
         for job in chunk {
-            remember_media(tx, &job.spec.media).await?;
             tx.effect(Effect::Job { batch, from: None, to: first_state(job) });
         }
     }
-    Ok(())
+    remember_media(tx, jobs.iter().flat_map(|job| &job.spec.media)).await
 }
 
 fn first_state(job: &NewJob) -> JobState {
@@ -186,14 +185,19 @@ fn vars(spec: &JobSpec) -> Option<String> {
     (!spec.vars.is_empty()).then(|| serde_json::Value::from(spec.vars.clone()).to_string())
 }
 
-async fn remember_media(tx: &mut Tx<'_>, media: &[MediaFile]) -> Result<()> {
-    for file in media {
+/// Many rows share a few files: each is written once.
+async fn remember_media(
+    tx: &mut Tx<'_>,
+    media: impl Iterator<Item = &MediaFile> + Send,
+) -> Result<()> {
+    let each: HashMap<&MediaKey, &MediaFile> = media.map(|file| (&file.key, file)).collect();
+    for (key, file) in each {
         sqlx::query(
             "INSERT INTO media (sha256, extension, path, bytes) VALUES (?1, ?2, ?3, ?4) \
              ON CONFLICT (sha256, extension) DO UPDATE SET path = excluded.path",
         )
-        .bind(file.key.sha256.0.to_vec())
-        .bind(file.key.extension.clone())
+        .bind(key.sha256.0.to_vec())
+        .bind(key.extension.clone())
         .bind(file.path.to_string_lossy().into_owned())
         .bind(whole(file.bytes))
         .execute(&mut *tx.connection)
@@ -205,11 +209,16 @@ async fn remember_media(tx: &mut Tx<'_>, media: &[MediaFile]) -> Result<()> {
 
 async fn rewrite(tx: &mut Tx<'_>, job: JobId, new: &NewJob) -> Result<()> {
     let spec = &new.spec;
-    move_job(tx, job, JobState::Pending, JobPatch::default()).await?;
+    let found = find_job(tx, job).await?;
+    if found.state != JobState::Pending {
+        move_job(tx, &found, JobState::Pending, JobPatch::default()).await?;
+    } else if found.waiting {
+        tx.effect(Effect::Retrying { batch: found.batch, change: -1 });
+    }
     sqlx::query(
         "UPDATE jobs SET model = ?1, request = ?2, request_sha256 = ?3, output = ?4, vars = ?5, \
-         price = ?6, priority = ?7, row = ?8, file = ?9, line = ?10, tries = 0, waits = 0 \
-         WHERE id = ?11",
+         price = ?6, priority = ?7, row = ?8, file = ?9, line = ?10, tries = 0, waits = 0, \
+         not_before = 0, error_class = NULL, error_message = NULL, updated_at = ?11 WHERE id = ?12",
     )
     .bind(spec.request.model.clone())
     .bind(spec.request.canonical())
@@ -221,9 +230,10 @@ async fn rewrite(tx: &mut Tx<'_>, job: JobId, new: &NewJob) -> Result<()> {
     .bind(whole(spec.row))
     .bind(spec.position.file.to_string())
     .bind(whole(spec.position.line))
+    .bind(tx.millis())
     .bind(job.0)
     .execute(&mut *tx.connection)
     .await
     .map_err(Error::on("changing a job's request"))?;
-    remember_media(tx, &spec.media).await
+    remember_media(tx, spec.media.iter()).await
 }

@@ -72,16 +72,20 @@ impl Ledger {
         let tally = Arc::new(Mutex::new(Tally::default()));
         let fence = Arc::new(Mutex::new(None));
         let writer = Writer::start(connection, Arc::clone(&tally), Arc::clone(&fence));
-        let readers = open::readers(path).await?;
+        let readers = open::readers(path)
+            .await?
+            .ok_or_else(|| Error::Missing { what: "schema".to_owned() })?;
         Ok(Self { connections: Connections { readers, writer: Some(writer) }, tally, fence })
     }
 
-    /// Opens it for reading only; `None` where there is none.
+    /// Opens it for reading only; `None` where there is none, or none that was ever begun.
     pub async fn read(path: &Path) -> Result<Option<Self>> {
         if !path.exists() {
             return Ok(None);
         }
-        let readers = open::readers(path).await?;
+        let Some(readers) = open::readers(path).await? else {
+            return Ok(None);
+        };
         Ok(Some(Self {
             connections: Connections { readers, writer: None },
             tally: Arc::default(),
@@ -91,6 +95,15 @@ impl Ledger {
 
     /// Begins to keep figures of these batches.
     pub async fn watch(&self, names: &[String]) -> Result<()> {
+        if self.connections.writer.is_none() {
+            return self.recount(names).await;
+        }
+        // In the writer's turn nothing is committed between the count and the first effect on it.
+        let (ledger, names) = (self.clone(), names.to_vec());
+        self.write(move |_| Box::pin(async move { ledger.recount(&names).await })).await
+    }
+
+    async fn recount(&self, names: &[String]) -> Result<()> {
         let views = self.batches(names).await?;
         let mut tally = self.tally.lock().unwrap_or_else(PoisonError::into_inner);
         tally.batches = views.into_iter().map(|view| (view.id, view.tally)).collect();

@@ -1,14 +1,12 @@
 //! Opens the SQLite file in one place: checks that it is ours and sound, sets the pragmas of
 //! reliability.md 3.7, backs up and migrates an older one, refuses a newer one.
 
-use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use sqlx::migrate::{Migration, MigrationType, Migrator};
 use sqlx::sqlite::{
-    SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool, SqlitePoolOptions,
-    SqliteSynchronous,
+    SqliteConnectOptions, SqliteConnection, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
 };
 use sqlx::{AssertSqlSafe, ConnectOptions as _, SqlSafeStr as _};
 
@@ -35,30 +33,29 @@ fn migrator() -> Migrator {
 fn options(path: &Path) -> SqliteConnectOptions {
     SqliteConnectOptions::new()
         .filename(path)
-        .journal_mode(SqliteJournalMode::Wal)
-        .synchronous(SqliteSynchronous::Full)
-        .foreign_keys(true)
         .busy_timeout(Duration::from_secs(10))
         .pragma("trusted_schema", "OFF")
         .pragma("cell_size_check", "ON")
         .pragma("mmap_size", "0")
-        .pragma("cache_size", "-65536")
         .disable_statement_logging()
 }
 
 /// The one connection that writes. Makes the file where there is none.
 pub(super) async fn writer(path: &Path) -> Result<SqliteConnection> {
-    refuse_foreign_bytes(path)?;
-    let dirty = wal_of(path).exists();
+    refuse_lost_file(path)?;
+    let unclean = size(&wal_of(path)).is_some_and(|bytes| bytes > 0);
+    make(path)?;
     let mut connection = options(path)
-        .create_if_missing(true)
+        .synchronous(SqliteSynchronous::Full)
+        .foreign_keys(true)
+        .pragma("cache_size", "-65536")
         .connect()
         .await
         .map_err(|source| explain(path, source))?;
     require_sqlite(&mut connection).await?;
-    require_wal(&mut connection).await?;
     let version = version(path, &mut connection).await?;
-    if dirty {
+    require_wal(path, &mut connection).await?;
+    if unclean {
         quick_check(path, &mut connection).await?;
     }
     if version < SCHEMA_VERSION {
@@ -68,52 +65,61 @@ pub(super) async fn writer(path: &Path) -> Result<SqliteConnection> {
     Ok(connection)
 }
 
-/// Readers beside the writer; they never make or change anything.
-pub(super) async fn readers(path: &Path) -> Result<SqlitePool> {
-    refuse_foreign_bytes(path)?;
-    let options = SqliteConnectOptions::new()
-        .filename(path)
-        .read_only(true)
-        .busy_timeout(Duration::from_secs(10))
-        .pragma("trusted_schema", "OFF")
-        .pragma("cache_size", "-16384")
-        .disable_statement_logging();
+/// Readers beside the writer; they never make or change anything. `None` where the file holds no
+/// ledger yet, because its first start was interrupted.
+pub(super) async fn readers(path: &Path) -> Result<Option<SqlitePool>> {
+    refuse_lost_file(path)?;
     let pool = SqlitePoolOptions::new()
         .max_connections(4)
         .idle_timeout(Duration::from_secs(10))
-        .connect_with(options)
+        .connect_with(options(path).read_only(true).pragma("cache_size", "-16384"))
         .await
         .map_err(|source| explain(path, source))?;
     let mut connection = pool.acquire().await.map_err(Error::on("opening it for reading"))?;
-    version(path, &mut connection).await?;
-    Ok(pool)
+    let begun = version(path, &mut connection).await? > 0;
+    drop(connection);
+    if begun {
+        return Ok(Some(pool));
+    }
+    pool.close().await;
+    Ok(None)
 }
 
-/// The first 16 bytes of every SQLite file (sqlite.org/fileformat.html, 1.2).
-const MAGIC: &[u8; 16] = b"SQLite format 3\0";
+fn size(path: &Path) -> Option<u64> {
+    std::fs::metadata(path).ok().map(|metadata| metadata.len())
+}
 
-/// A file that is no database is refused before SQLite may touch it.
-fn refuse_foreign_bytes(path: &Path) -> Result<()> {
-    let io = |doing| move |source| Error::Io { doing, path: path.to_owned(), source };
-    let mut file = match std::fs::File::open(path) {
-        Ok(file) => file,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
-        Err(error) => return Err(io("read")(error)),
-    };
-    let mut head = Vec::new();
-    file.by_ref().take(16).read_to_end(&mut head).map_err(io("read"))?;
-    if head.is_empty() && wal_of(path).exists() {
+/// The ledger's file is only ever looked at, never opened, outside of SQLite: closing a descriptor
+/// of it would drop the locks of every connection this process has (sqlite.org/howtocorrupt.html, 2.2).
+fn refuse_lost_file(path: &Path) -> Result<()> {
+    let log = size(&wal_of(path)).is_some_and(|bytes| bytes > 0);
+    if size(path) == Some(0) && log {
         return Err(damaged(path, "it is empty although a write-ahead log stands beside it"));
     }
-    if head.is_empty() || head == MAGIC {
-        return Ok(());
+    Ok(())
+}
+
+/// Makes an empty file that only its owner may read (S7); SQLite gives its companions the same mode.
+fn make(path: &Path) -> Result<()> {
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    match options.open(path) {
+        Err(source) if source.kind() != std::io::ErrorKind::AlreadyExists => {
+            Err(Error::Io { doing: "make", path: path.to_owned(), source })
+        }
+        _ => Ok(()),
     }
-    Err(Error::Foreign { path: path.to_owned(), found: "no SQLite database".to_owned() })
 }
 
 fn wal_of(path: &Path) -> PathBuf {
+    beside(path, "-wal")
+}
+
+fn beside(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
-    name.push("-wal");
+    name.push(suffix);
     PathBuf::from(name)
 }
 
@@ -121,40 +127,38 @@ fn damaged(path: &Path, found: &str) -> Error {
     Error::Damaged { path: path.to_owned(), found: found.to_owned() }
 }
 
-/// SQLITE_CORRUPT and SQLITE_NOTADB are damage; the rest is told as it is.
+/// `SQLITE_CORRUPT` is damage, `SQLITE_NOTADB` another kind of file; the rest is told as it is.
 fn explain(path: &Path, source: sqlx::Error) -> Error {
     let code = source.as_database_error().and_then(|e| e.code().map(|c| c.to_string()));
     match code.as_deref() {
-        Some("11" | "26" | "267" | "523" | "779") => damaged(path, &source.to_string()),
+        Some("11" | "267" | "523" | "779") => damaged(path, &source.to_string()),
+        Some("26") => foreign(path, "no SQLite database"),
         _ => Error::Database { doing: "opening it", source },
     }
 }
 
-async fn pragma(connection: &mut SqliteConnection, name: &'static str) -> Result<i64> {
-    sqlx::query_scalar(AssertSqlSafe(format!("PRAGMA {name}")))
-        .fetch_one(connection)
-        .await
-        .map_err(Error::on("reading its version"))
+fn foreign(path: &Path, found: &str) -> Error {
+    Error::Foreign { path: path.to_owned(), found: found.to_owned() }
 }
 
 /// The schema version, 0 for an empty file; refuses foreign and newer files.
 async fn version(path: &Path, connection: &mut SqliteConnection) -> Result<i64> {
-    let application = pragma(connection, "application_id").await?;
-    let version = pragma(connection, "user_version").await?;
-    let tables: i64 = sqlx::query_scalar("SELECT count(*) FROM sqlite_schema")
-        .fetch_one(&mut *connection)
-        .await
-        .map_err(|source| explain(path, source))?;
+    let (application, version, tables): (i64, i64, i64) = sqlx::query_as(
+        "SELECT (SELECT application_id FROM pragma_application_id), \
+         (SELECT user_version FROM pragma_user_version), (SELECT count(*) FROM sqlite_schema)",
+    )
+    .fetch_one(connection)
+    .await
+    .map_err(|source| explain(path, source))?;
     match (application, version, tables) {
         (0, 0, 0) => Ok(0),
         (APPLICATION_ID, version, _) if version > SCHEMA_VERSION => {
             Err(Error::Newer { path: path.to_owned(), found: version, known: SCHEMA_VERSION })
         }
         (APPLICATION_ID, version, _) => Ok(version),
-        (other, _, _) => Err(Error::Foreign {
-            path: path.to_owned(),
-            found: format!("an SQLite database of application {other:#x}"),
-        }),
+        (other, _, _) => {
+            Err(foreign(path, &format!("an SQLite database of application {other:#x}")))
+        }
     }
 }
 
@@ -172,12 +176,12 @@ async fn require_sqlite(connection: &mut SqliteConnection) -> Result<()> {
 }
 
 /// An injected sync error was seen to leave a database in `delete` mode without a word
-/// (reliability.md, section 7), so the answer is read back.
-async fn require_wal(connection: &mut SqliteConnection) -> Result<()> {
-    let mode: String = sqlx::query_scalar("PRAGMA journal_mode")
+/// (reliability.md, section 7), so the answer counts.
+async fn require_wal(path: &Path, connection: &mut SqliteConnection) -> Result<()> {
+    let mode: String = sqlx::query_scalar("PRAGMA journal_mode = WAL")
         .fetch_one(connection)
         .await
-        .map_err(Error::on("asking for its journal mode"))?;
+        .map_err(|source| explain(path, source))?;
     if mode.eq_ignore_ascii_case("wal") {
         return Ok(());
     }
@@ -193,41 +197,47 @@ async fn quick_check(path: &Path, connection: &mut SqliteConnection) -> Result<(
 }
 
 /// Brings an older ledger to the present schema. What was there is copied whole beside it first.
-/// The application's mark comes first, so that an interrupted start is taken up, not refused.
-async fn migrate(path: &Path, connection: &mut SqliteConnection, from: i64) -> Result<()> {
+/// The application's mark comes first, so that an interrupted start is taken up, not refused; each
+/// migration marks its version in its own transaction.
+pub(super) async fn migrate(
+    path: &Path,
+    connection: &mut SqliteConnection,
+    from: i64,
+) -> Result<()> {
     if from > 0 {
         back_up(path, connection, from).await?;
     }
-    mark(connection, "application_id", APPLICATION_ID).await?;
+    sqlx::raw_sql(AssertSqlSafe(format!("PRAGMA application_id = {APPLICATION_ID}")))
+        .execute(&mut *connection)
+        .await
+        .map_err(Error::on("marking it as a ledger"))?;
     migrator().run(&mut *connection).await.map_err(|source| Error::Database {
         doing: "migrating it",
         source: sqlx::Error::Migrate(Box::new(source)),
-    })?;
-    mark(connection, "user_version", SCHEMA_VERSION).await
+    })
 }
 
-async fn mark(connection: &mut SqliteConnection, pragma: &str, value: i64) -> Result<()> {
-    sqlx::raw_sql(AssertSqlSafe(format!("PRAGMA {pragma} = {value}")))
-        .execute(connection)
-        .await
-        .map_err(Error::on("marking its version"))?;
-    Ok(())
-}
-
-/// Copies the ledger before its migration. A copy that an interrupted migration left is kept: it
-/// is the older state.
+/// Copies the ledger before its migration, whole or not at all: `VACUUM INTO` neither syncs what it
+/// writes nor cleans up when it is killed. A copy that an interrupted migration left is kept: it is
+/// the older state.
 async fn back_up(path: &Path, connection: &mut SqliteConnection, from: i64) -> Result<()> {
-    let mut backup = path.as_os_str().to_owned();
-    backup.push(format!(".v{from}-backup"));
-    if Path::new(&backup).exists() {
+    let backup = beside(path, &format!(".v{from}-backup"));
+    if backup.exists() {
         return Ok(());
     }
+    let partial = beside(path, &format!(".v{from}-partial"));
+    let io = |source| Error::Io { doing: "back the ledger up to", path: partial.clone(), source };
+    match std::fs::remove_file(&partial) {
+        Err(source) if source.kind() != std::io::ErrorKind::NotFound => return Err(io(source)),
+        _ => make(&partial)?,
+    }
     sqlx::query("VACUUM INTO ?1")
-        .bind(backup.to_string_lossy().into_owned())
+        .bind(partial.to_string_lossy().into_owned())
         .execute(connection)
         .await
         .map_err(Error::on("backing it up before its migration"))?;
-    Ok(())
+    std::fs::File::open(&partial).and_then(|file| file.sync_all()).map_err(io)?;
+    std::fs::rename(&partial, &backup).map_err(io)
 }
 
 /// The ledger holds prompts and links: nobody else may read it (reliability.md S7).
@@ -235,11 +245,10 @@ async fn back_up(path: &Path, connection: &mut SqliteConnection, from: i64) -> R
 fn restrict(path: &Path) -> Result<()> {
     use std::os::unix::fs::PermissionsExt as _;
     for suffix in ["", "-wal", "-shm"] {
-        let mut name = path.as_os_str().to_owned();
-        name.push(suffix);
+        let name = beside(path, suffix);
         match std::fs::set_permissions(&name, std::fs::Permissions::from_mode(0o600)) {
             Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
-                return Err(Error::Io { doing: "restrict", path: name.into(), source });
+                return Err(Error::Io { doing: "restrict", path: name, source });
             }
             _ => {}
         }

@@ -3,14 +3,15 @@
 use sqlx::{QueryBuilder, Row as _, Sqlite};
 
 use super::error::{Error, Result};
-use super::transition::{JobPatch, move_job};
+use super::transition::{JobPatch, find_job, move_job};
 use super::writer::Tx;
 use super::{BatchId, JobId, Ledger};
 use crate::domain::JobState;
 
 impl Ledger {
     /// Takes jobs from `from` to `to`: those named, or all of a batch where none is named.
-    /// Returns how many were taken. Jobs in another state are left alone.
+    /// Returns how many were taken. Jobs in another state are left alone, and so are those with an
+    /// open attempt: it may still cost, so they are polled or resolved first (M1).
     pub async fn move_all(
         &self,
         batch: Option<BatchId>,
@@ -43,7 +44,10 @@ async fn move_page(
     jobs: &[JobId],
     (from, to): (JobState, JobState),
 ) -> Result<u64> {
-    let mut query = QueryBuilder::<Sqlite>::new("SELECT id FROM jobs WHERE state = ");
+    let mut query = QueryBuilder::<Sqlite>::new(
+        "SELECT id FROM jobs WHERE NOT EXISTS (SELECT 1 FROM attempts a WHERE a.job_id = jobs.id \
+         AND a.state IN ('intent', 'unknown', 'accepted')) AND state = ",
+    );
     query.push_bind(from.as_str());
     if let Some(batch) = batch {
         query.push(" AND batch_id = ").push_bind(batch.0);
@@ -64,7 +68,8 @@ async fn move_page(
         .map_err(Error::on("looking for jobs"))?;
     for row in &rows {
         let job = JobId(row.get("id"));
-        move_job(tx, job, to, JobPatch::default()).await?;
+        let found = find_job(tx, job).await?;
+        move_job(tx, &found, to, JobPatch::default()).await?;
         if to == JobState::Pending {
             start_over(tx, job).await?;
         }

@@ -99,8 +99,11 @@ pub struct UnknownAttempt {
     pub looked_at: Option<Timestamp>,
 }
 
+/// The condition of the index `jobs_at_work`, word for word, so that SQLite uses it.
+const AT_WORK: &str = "j.state IN ('submitting', 'submitted', 'ready', 'storing', 'unknown')";
+
 /// The columns of [`Job`].
-const JOB: &str = "j.id, j.batch_id, b.name AS batch_name, j.key, j.request, j.price, j.output, \
+const JOB: &str = "j.id, j.batch_id, b.name AS batch_name, j.key, j.request, j.request_sha256, j.price, j.output, \
      j.vars, j.row, j.tries, j.waits, j.created_at, j.state";
 
 impl Ledger {
@@ -123,7 +126,9 @@ impl Ledger {
     /// When the next pending job of a batch becomes due; `None` where none is pending.
     pub async fn next_due(&self, batch: BatchId) -> Result<Option<Timestamp>> {
         let next: Option<i64> = sqlx::query_scalar(
-            "SELECT min(not_before) FROM jobs WHERE batch_id = ?1 AND state = 'pending'",
+            "SELECT coalesce((SELECT not_before FROM jobs WHERE batch_id = ?1 \
+             AND state = 'pending' AND not_before = 0 LIMIT 1), (SELECT min(not_before) FROM jobs \
+             WHERE batch_id = ?1 AND state = 'pending' AND not_before > 0))",
         )
         .bind(batch.0)
         .fetch_one(self.readers())
@@ -134,8 +139,10 @@ impl Ledger {
 
     /// Jobs in `submitted`, `ready` or `storing` after `after`, of all batches, in order of id.
     pub async fn paid(&self, state: JobState, after: JobId, limit: u32) -> Result<Vec<Paid>> {
-        let sql =
-            format!("{} WHERE j.state = ?1 AND j.id > ?2 ORDER BY j.id LIMIT ?3", paid_query());
+        let sql = format!(
+            "{} WHERE {AT_WORK} AND j.state = ?1 AND j.id > ?2 ORDER BY j.id LIMIT ?3",
+            paid_query()
+        );
         let rows = sqlx::query(sqlx::AssertSqlSafe(sql))
             .bind(state.as_str())
             .bind(after.0)
@@ -163,7 +170,8 @@ impl Ledger {
             "SELECT a.id, a.number, a.job_id, a.model, a.origin, a.body_sha256, a.reserved, \
              a.intent_at, a.looked_at, j.batch_id, j.key, b.name AS batch_name FROM attempts a \
              JOIN jobs j ON j.id = a.job_id JOIN batches b ON b.id = j.batch_id \
-             WHERE a.state = 'unknown' ORDER BY a.id LIMIT ?1",
+             WHERE a.state IN ('intent', 'unknown', 'accepted') AND a.state = 'unknown' \
+             ORDER BY a.id LIMIT ?1",
         )
         .bind(limit)
         .fetch_all(self.readers())
@@ -227,9 +235,13 @@ fn paid_query() -> String {
 
 pub(super) fn job(row: &SqliteRow) -> Result<Job> {
     let text: String = row.get("request");
-    let request = Request::from_canonical(&text).ok_or_else(|| Error::Missing {
-        what: format!("request of job {}", row.get::<i64, _>("id")),
-    })?;
+    let hash: Vec<u8> = row.get("request_sha256");
+    // What is paid for is what was asked for: SQLite has no checksums of its own (D9).
+    let request = Request::from_canonical(&text)
+        .filter(|_| Digest::of(text.as_bytes()).0 == hash[..])
+        .ok_or_else(|| Error::Missing {
+            what: format!("request of job {}", row.get::<i64, _>("id")),
+        })?;
     Ok(Job {
         id: JobId(row.get("id")),
         batch: BatchId(row.get("batch_id")),

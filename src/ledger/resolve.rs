@@ -2,7 +2,7 @@
 
 use super::error::Result;
 use super::submit::{Next, go_on};
-use super::transition::{AttemptPatch, JobPatch, Trouble, move_attempt, move_job};
+use super::transition::{AttemptPatch, JobPatch, Trouble, find_job, move_attempt, move_job};
 use super::{AttemptId, Error, JobId, Ledger};
 use crate::domain::{AttemptState, JobState, PredictionId, Timestamp};
 
@@ -24,7 +24,7 @@ impl Ledger {
                     ..AttemptPatch::default()
                 };
                 let job = move_attempt(tx, attempt, AttemptState::Accepted, patch).await?;
-                move_job(tx, job, JobState::Submitted, JobPatch::default()).await.map(|_| ())
+                move_job(tx, &job, JobState::Submitted, JobPatch::default()).await
             })
         })
         .await
@@ -47,7 +47,7 @@ impl Ledger {
                     message: evidence.clone(),
                     ..Trouble::default()
                 };
-                go_on(tx, job, &trouble, Next::Again { not_before, counted: false }).await
+                go_on(tx, &job, &trouble, Next::Again { not_before, counted: false }).await
             })
         })
         .await
@@ -64,7 +64,7 @@ impl Ledger {
                     message: "the operator counts the unknown submission as charged".to_owned(),
                     ..Trouble::default()
                 };
-                go_on(tx, job, &trouble, Next::Failed).await
+                go_on(tx, &job, &trouble, Next::Failed).await
             })
         })
         .await
@@ -93,7 +93,8 @@ impl Ledger {
     pub async fn poll_again(&self, job: JobId) -> Result<()> {
         self.write(move |tx| {
             Box::pin(async move {
-                move_job(tx, job, JobState::Submitted, JobPatch::default()).await.map(|_| ())
+                let found = find_job(tx, job).await?;
+                move_job(tx, &found, JobState::Submitted, JobPatch::default()).await
             })
         })
         .await

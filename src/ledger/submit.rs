@@ -3,12 +3,11 @@
 use sqlx::Row as _;
 
 use super::error::{Error, Result};
-use super::tally::Effect;
 use super::transition::{
-    AttemptPatch, Holder, JobPatch, Trouble, find_job, move_attempt, move_job,
+    AttemptPatch, Found, JobPatch, Movement, Trouble, enter, find_job, move_attempt, move_job,
 };
 use super::writer::Tx;
-use super::{AttemptId, BatchId, JobId, Ledger, RunId};
+use super::{AttemptId, JobId, Ledger, RunId};
 use crate::domain::state::Account;
 use crate::domain::{AttemptState, Digest, JobState, Micros, Origin, PredictionId, Timestamp};
 
@@ -107,7 +106,7 @@ impl Ledger {
                     ..AttemptPatch::default()
                 };
                 let job = move_attempt(tx, attempt, AttemptState::Accepted, patch).await?;
-                move_job(tx, job, JobState::Submitted, JobPatch::default()).await.map(|_| ())
+                move_job(tx, &job, JobState::Submitted, JobPatch::default()).await
             })
         })
         .await
@@ -126,7 +125,7 @@ impl Ledger {
             Box::pin(async move {
                 let patch = AttemptPatch { trouble: Some(&trouble), ..AttemptPatch::default() };
                 let job = move_attempt(tx, attempt, how, patch).await?;
-                go_on(tx, job, &trouble, next).await
+                go_on(tx, &job, &trouble, next).await
             })
         })
         .await
@@ -140,7 +139,7 @@ impl Ledger {
                 let patch = AttemptPatch { trouble: Some(&trouble), ..AttemptPatch::default() };
                 let job = move_attempt(tx, attempt, AttemptState::Unknown, patch).await?;
                 let patch = JobPatch { trouble: Some(&trouble), ..JobPatch::default() };
-                move_job(tx, job, JobState::Unknown, patch).await.map(|_| ())
+                move_job(tx, &job, JobState::Unknown, patch).await
             })
         })
         .await
@@ -155,7 +154,7 @@ impl Ledger {
 /// Takes a job back to `pending` or to `failed`.
 pub(super) async fn go_on(
     tx: &mut Tx<'_>,
-    job: JobId,
+    job: &Found,
     trouble: &Trouble,
     next: Next,
 ) -> Result<()> {
@@ -164,58 +163,38 @@ pub(super) async fn go_on(
         Next::Again { not_before, counted } => {
             let patch =
                 JobPatch { not_before: Some(not_before), counted, waited: !counted, ..patch };
-            move_job(tx, job, JobState::Pending, patch).await?;
+            move_job(tx, job, JobState::Pending, patch).await
         }
         Next::Failed => {
-            let patch = JobPatch { counted: true, ..patch };
-            move_job(tx, job, JobState::Failed, patch).await?;
+            move_job(tx, job, JobState::Failed, JobPatch { counted: true, ..patch }).await
         }
     }
-    Ok(())
 }
 
+/// The write lock is held, so nothing comes between the look at the budget and the reservation, and
+/// a trigger guards that one (M4).
 async fn begin(tx: &mut Tx<'_>, new: NewAttempt) -> Result<Begun> {
     let found = find_job(tx, new.job).await?;
     if found.state != JobState::Pending {
         return Ok(Begun::NotPending);
     }
-    if !reserve(tx, found.batch, new.price).await? {
+    if found.room.is_some_and(|room| new.price > room) {
         return Ok(Begun::OverBudget);
     }
-    let number: i64 = sqlx::query_scalar(
-        "UPDATE jobs SET attempts = attempts + 1 WHERE id = ?1 RETURNING attempts",
-    )
-    .bind(new.job.0)
-    .fetch_one(&mut *tx.connection)
-    .await
-    .map_err(Error::on("counting an attempt"))?;
+    let number = found.attempts + 1;
     let attempt = insert(tx, &new, number).await?;
-    let holder = Holder { attempt, batch: found.batch };
-    if new.price > Micros::ZERO {
-        holder.enter(tx, None, Account::Reserved, new.price, "intent").await?;
-        tx.effect(Effect::Money {
-            batch: found.batch,
-            from: None,
-            to: Account::Reserved,
-            micros: new.price,
-        });
-    }
-    move_job(tx, new.job, JobState::Submitting, JobPatch::default()).await?;
+    let reservation = Movement {
+        attempt,
+        batch: found.batch,
+        from: None,
+        to: Account::Reserved,
+        micros: new.price,
+        cause: "intent",
+    };
+    enter(tx, &reservation).await?;
+    let patch = JobPatch { attempted: true, ..JobPatch::default() };
+    move_job(tx, &found, JobState::Submitting, patch).await?;
     Ok(Begun::Intent(Intent { job: new.job, attempt, number }))
-}
-
-/// Reserves a price under the batch's budget: the guard and the sum are one statement (M4).
-async fn reserve(tx: &mut Tx<'_>, batch: BatchId, price: Micros) -> Result<bool> {
-    let changed = sqlx::query(
-        "UPDATE batches SET reserved = reserved + ?1 WHERE id = ?2 \
-         AND (budget IS NULL OR reserved + committed + unknown + ?1 <= budget)",
-    )
-    .bind(price.0)
-    .bind(batch.0)
-    .execute(&mut *tx.connection)
-    .await
-    .map_err(Error::on("reserving a price"))?;
-    Ok(changed.rows_affected() == 1)
 }
 
 async fn insert(tx: &mut Tx<'_>, new: &NewAttempt, number: i64) -> Result<AttemptId> {
@@ -238,10 +217,14 @@ async fn insert(tx: &mut Tx<'_>, new: &NewAttempt, number: i64) -> Result<Attemp
 }
 
 async fn recover(tx: &mut Tx<'_>) -> Result<u64> {
-    let rows = sqlx::query("SELECT id FROM attempts WHERE state = 'intent' ORDER BY id")
-        .fetch_all(&mut *tx.connection)
-        .await
-        .map_err(Error::on("looking for interrupted submissions"))?;
+    // The list is the one of the index `attempts_open`: nobody reads a million settled attempts.
+    let rows = sqlx::query(
+        "SELECT id FROM attempts WHERE state IN ('intent', 'unknown', 'accepted') \
+         AND state = 'intent' ORDER BY id",
+    )
+    .fetch_all(&mut *tx.connection)
+    .await
+    .map_err(Error::on("looking for interrupted submissions"))?;
     let trouble = Trouble {
         class: "interrupted".to_owned(),
         message: "the run ended between sending and recording".to_owned(),
@@ -252,7 +235,7 @@ async fn recover(tx: &mut Tx<'_>) -> Result<u64> {
         let attempt = AttemptId(row.get("id"));
         let job = move_attempt(tx, attempt, AttemptState::Unknown, patch).await?;
         let patch = JobPatch { trouble: Some(&trouble), ..JobPatch::default() };
-        move_job(tx, job, JobState::Unknown, patch).await?;
+        move_job(tx, &job, JobState::Unknown, patch).await?;
     }
     Ok(rows.len() as u64)
 }

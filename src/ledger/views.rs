@@ -196,7 +196,8 @@ impl Ledger {
     /// Counts a batch's jobs by state.
     pub(super) async fn count(&self, batch: BatchId) -> Result<BatchTally> {
         let rows = sqlx::query(
-            "SELECT state, count(*) AS jobs, sum(state = 'pending' AND not_before > 0) AS retrying \
+            "SELECT state, count(*) AS jobs, (SELECT count(*) FROM jobs WHERE batch_id = ?1 \
+             AND state = 'pending' AND not_before > 0) AS retrying \
              FROM jobs WHERE batch_id = ?1 GROUP BY state",
         )
         .bind(batch.0)
@@ -206,7 +207,7 @@ impl Ledger {
         let mut tally = BatchTally::default();
         for row in &rows {
             tally.jobs[job_state(row.get("state"))?.index()] = whole(row, "jobs");
-            tally.retrying += whole(row, "retrying");
+            tally.retrying = whole(row, "retrying");
         }
         Ok(tally)
     }

@@ -139,25 +139,35 @@ async fn serve(mut task: Task, mut inbox: mpsc::Receiver<Request>, stop: Cancell
 }
 
 impl Task {
-    /// One transaction for all requests of the group. A change that fails is undone alone.
+    /// One transaction for all requests of the group. A change that fails is undone alone; where
+    /// even that fails, the whole group is.
     async fn commit_group(&mut self, group: impl Iterator<Item = Request>) {
-        let mut told = Vec::new();
-        let begun = self.begin().await;
-        let mut effects = Vec::new();
+        let (mut told, mut effects) = (Vec::new(), Vec::new());
+        let mut failure = self.begin().await.err();
         for request in group {
-            if let Err(error) = &begun {
+            if let Some(error) = &failure {
                 (request.refuse)(again(error));
                 continue;
             }
             match self.apply(request.change, &mut effects).await {
-                Ok(tell) => told.push(tell),
-                Err(error) => (request.refuse)(error),
+                Applied::Done(tell) => told.push(tell),
+                Applied::Undone(error) => (request.refuse)(error),
+                Applied::GroupLost(error) => {
+                    (request.refuse)(again(&error));
+                    failure = Some(error);
+                }
             }
         }
-        let failure = if begun.is_ok() { self.commit().await.err() } else { None };
+        match failure {
+            None => failure = self.commit().await.err(),
+            // SQLite may have rolled back by itself, then this says so and does no harm.
+            Some(_) => self.execute("ROLLBACK").await.unwrap_or_default(),
+        }
         if failure.is_none() {
             let mut tally = self.tally.lock().unwrap_or_else(PoisonError::into_inner);
-            effects.iter().for_each(|effect| tally.apply(effect));
+            for effect in &effects {
+                tally.apply(effect);
+            }
         }
         for tell in told {
             tell(failure.as_ref().map(again));
@@ -165,7 +175,8 @@ impl Task {
     }
 
     async fn begin(&mut self) -> Result<()> {
-        self.execute("BEGIN IMMEDIATE").await.map_err(Error::on("beginning a change"))?;
+        let begun = self.execute("BEGIN IMMEDIATE; SAVEPOINT change").await;
+        begun.map_err(Error::on("beginning a change"))?;
         let Some(mine) = *self.fence.lock().unwrap_or_else(PoisonError::into_inner) else {
             return Ok(());
         };
@@ -173,31 +184,29 @@ impl Task {
             .fetch_one(&mut self.connection)
             .await
             .map_err(Error::on("reading the fence"))?;
-        if found == mine {
-            return Ok(());
-        }
-        self.execute("ROLLBACK").await.map_err(Error::on("undoing a change"))?;
-        Err(Error::Fenced)
+        if found == mine { Ok(()) } else { Err(Error::Fenced) }
     }
 
-    async fn apply(&mut self, change: Change, effects: &mut Vec<Effect>) -> Result<Told> {
-        self.execute("SAVEPOINT change").await.map_err(Error::on("beginning a change"))?;
+    /// Makes one change after the savepoint, and moves the savepoint behind it, or goes back to it.
+    /// Neither works where an error made SQLite end the whole transaction, as a full disk may: then
+    /// what went before in this group is gone too, and nothing may follow outside of it.
+    async fn apply(&mut self, change: Change, effects: &mut Vec<Effect>) -> Applied {
         let mut tx =
             Tx { connection: &mut self.connection, now: clock::now(), effects: Vec::new() };
         let result = change(&mut tx).await;
         let done = std::mem::take(&mut tx.effects);
-        match result {
-            Ok(told) => {
-                self.execute("RELEASE change").await.map_err(Error::on("ending a change"))?;
+        let after = match &result {
+            Ok(_) => self.execute("RELEASE change; SAVEPOINT change").await,
+            Err(_) => self.execute("ROLLBACK TO change").await,
+        };
+        match (result, after) {
+            (Ok(tell), Ok(())) => {
                 effects.extend(done);
-                Ok(told)
+                Applied::Done(tell)
             }
-            Err(error) => {
-                self.execute("ROLLBACK TO change; RELEASE change")
-                    .await
-                    .map_err(Error::on("undoing a change"))?;
-                Err(error)
-            }
+            (Err(error), Ok(())) => Applied::Undone(error),
+            (Ok(_), Err(source)) => Applied::GroupLost(Error::on("ending a change")(source)),
+            (Err(error), Err(_)) => Applied::GroupLost(error),
         }
     }
 
@@ -208,14 +217,23 @@ impl Task {
             return Ok(());
         };
         let reason = source.to_string();
-        // SQLite may have rolled back by itself, then this says so and does no harm.
-        let _ = self.execute("ROLLBACK").await;
+        self.execute("ROLLBACK").await.unwrap_or_default();
         Err(Error::NotDurable { reason })
     }
 
     async fn execute(&mut self, sql: &'static str) -> sqlx::Result<()> {
         sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut self.connection).await.map(|_| ())
     }
+}
+
+/// What became of one change within its group.
+enum Applied {
+    /// Made, and as durable as the group will be.
+    Done(Told),
+    /// Undone alone; the group goes on.
+    Undone(Error),
+    /// The transaction is gone, and every change of the group with it.
+    GroupLost(Error),
 }
 
 /// The same failure for one more waiter.

@@ -9,7 +9,11 @@ use crate::ledger::{BatchId, JobId, Ledger};
 /// Failed and canceled jobs back to `pending`, with all their tries again.
 ///
 /// Whole batches only with `--failed`: a slip of the finger shall not buy a batch again.
-pub(super) async fn requeue(cx: &mut Context, names: &[String], failed: bool) -> anyhow::Result<Exit> {
+pub(super) async fn requeue(
+    cx: &mut Context,
+    names: &[String],
+    failed: bool,
+) -> anyhow::Result<Exit> {
     let ledger = cx.write_ledger().await?;
     let mut moved = 0;
     if failed && names.is_empty() {

@@ -101,7 +101,8 @@ impl Night {
         make_state_dir(&cx.settings.state_dir)?;
         let _owner = Ownership::take(&cx.settings.state_dir)?;
         let bars = MultiProgress::new();
-        let _logs = telemetry::start(self.logging(cx), Some(bars.clone()))?;
+        telemetry::start(&self.logging(cx), Some(bars.clone()))
+            .map_err(|error| Wrong(error.to_string()))?;
         if !confirm(cx, &self.plans)? {
             return Ok(Exit::Done);
         }

@@ -66,11 +66,11 @@ pub async fn dispatch(cli: Cli) -> Result<Exit, Failure> {
 }
 
 async fn plan_command(common: &Common, mut args: crate::cli::PlanArgs) -> Result<Exit, Failure> {
-    let simulate = simulate::give_back(args.api.simulate.take(), &mut args.manifest.manifests);
+    let simulation = simulate::give_back(&mut args.api, &mut args.manifest.manifests)?;
     let flags = args.manifest.partial().over(args.api.partial());
     let (mut cx, opened) = manifests::open(common, flags, &args.manifest)?;
     cx.not_built(&[("--quote", args.quote)])?;
-    cx.simulated(simulate.as_ref());
+    cx.simulated(simulation.is_some());
     done(plan::plan(&mut cx, &opened, args.rows).await)
 }
 

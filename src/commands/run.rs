@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 use super::context::{Context, Failure, NO_KEY, Wrong};
 use super::manifests::{self, Opened};
 use super::plan::{self, Planned};
+use super::simulate::Simulation;
 use super::{finish, simulate};
 use crate::atlas::Api;
 use crate::catalog;
@@ -32,9 +33,9 @@ const EVENTS: usize = 4096;
 
 /// Runs the manifests.
 pub(super) async fn run(common: &Common, mut args: RunArgs) -> Result<Exit, Failure> {
-    let simulate = simulate::give_back(args.api.simulate.take(), &mut args.manifest.manifests);
+    let simulation = simulate::give_back(&mut args.api, &mut args.manifest.manifests)?;
     let (mut cx, opened) = manifests::open(common, args.partial(), &args.manifest)?;
-    cx.simulated(simulate.as_ref());
+    cx.simulated(simulation.is_some());
     cx.not_built(&[
         ("--on-unknown resubmit", cx.settings.on_unknown == settings::OnUnknown::Resubmit),
         ("--max-double", cx.settings.max_double.is_some()),
@@ -47,9 +48,8 @@ pub(super) async fn run(common: &Common, mut args: RunArgs) -> Result<Exit, Fail
     if nothing_to_do(&plans) {
         return Ok(finish::already_done(&mut cx, &plans).await?);
     }
-    let scenario = simulate.as_ref().map(|path| path.as_deref());
     let night = Night { common: common.clone(), opened, plans };
-    Ok(night.work(&mut cx, scenario).await?)
+    Ok(night.work(&mut cx, simulation).await?)
 }
 
 /// Plans every manifest and refuses those with mistakes: nothing is sent, nothing is written.
@@ -92,9 +92,8 @@ struct Night {
 }
 
 impl Night {
-    async fn work(self, cx: &mut Context, scenario: Option<Option<&Path>>) -> anyhow::Result<Exit> {
-        let key = settings::api_key(cx.settings.api_key_file.as_deref())
-            .map_err(|error| Wrong(error.to_string()))?;
+    async fn work(self, cx: &mut Context, simulation: Option<Simulation>) -> anyhow::Result<Exit> {
+        let key = cx.key()?;
         if key.is_none() && !cx.simulated {
             return Err(Wrong(NO_KEY.to_owned()).into());
         }
@@ -110,8 +109,8 @@ impl Night {
         if !wait_for(cx, &mut signals).await? {
             return Ok(Exit::Interrupted);
         }
-        let simulator = match scenario {
-            Some(path) => Some(simulate::embedded(cx, path).await?),
+        let simulator = match simulation {
+            Some(simulation) => Some(simulation.start(cx).await?),
             None => None,
         };
         let key = if simulator.is_some() { Some("simulator".to_owned().into()) } else { key };

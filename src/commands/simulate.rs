@@ -3,8 +3,8 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
-use super::context::{Context, Wrong};
-use crate::cli::SimulateArgs;
+use super::context::{Context, Failure, Wrong};
+use crate::cli::{ApiArgs, SimulateArgs};
 use crate::domain::text;
 use crate::exit::Exit;
 use crate::runner::Signals;
@@ -57,33 +57,49 @@ fn scenario(path: Option<&Path>) -> anyhow::Result<Scenario> {
     })
 }
 
-/// Starts the embedded simulator. Its book stays in the state folder, so that what it was paid for
-/// is known to it again after a crash.
-pub(super) async fn embedded(cx: &Context, path: Option<&Path>) -> anyhow::Result<Simulator> {
-    let folder = cx.settings.state_dir.join("simulator");
-    std::fs::create_dir_all(&folder)?;
-    let options = Options {
-        address: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
-        scenario: scenario(path)?,
-        book: Some(folder.join("book.jsonl")),
-        key: None,
-    };
-    Ok(Simulator::start(options).await?)
+/// The embedded simulator that stands in for the API.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Simulation {
+    /// Its scenario; the built-in one where none is given.
+    scenario: Option<PathBuf>,
 }
 
-/// `--simulate jobs/demo.toml` means the manifest, not a scenario: it is given back.
-#[must_use]
-pub(super) fn give_back(
-    simulate: Option<Option<PathBuf>>,
-    manifests: &mut Vec<PathBuf>,
-) -> Option<Option<PathBuf>> {
-    match simulate {
-        Some(Some(path)) if is_manifest(&path) => {
-            manifests.insert(0, path);
-            Some(None)
-        }
-        other => other,
+impl Simulation {
+    /// Starts it. Its book stays in the state folder, so that what it was paid for is known to it
+    /// again after a crash.
+    pub(super) async fn start(&self, cx: &Context) -> anyhow::Result<Simulator> {
+        let folder = cx.settings.state_dir.join("simulator");
+        std::fs::create_dir_all(&folder)?;
+        let options = Options {
+            address: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+            scenario: scenario(self.scenario.as_deref())?,
+            book: Some(folder.join("book.jsonl")),
+            key: None,
+        };
+        Ok(Simulator::start(options).await?)
     }
+}
+
+/// What `--simulate` asks for. `--simulate jobs/demo.toml` means the manifest, not a scenario: it is
+/// given back to the manifests.
+pub(super) fn give_back(
+    api: &mut ApiArgs,
+    manifests: &mut Vec<PathBuf>,
+) -> Result<Option<Simulation>, Failure> {
+    let Some(value) = api.simulate.take() else { return Ok(None) };
+    let Some(path) = value else { return Ok(Some(Simulation { scenario: None })) };
+    if is_manifest(&path) {
+        manifests.insert(0, path);
+        return Ok(Some(Simulation { scenario: None }));
+    }
+    if manifests.is_empty() {
+        return Err(Failure::wrong(format!(
+            "no manifest is named: `{}` after --simulate is taken for a scenario; \
+             write the manifest before --simulate",
+            path.display()
+        )));
+    }
+    Ok(Some(Simulation { scenario: Some(path) }))
 }
 
 /// A manifest is a CSV file, standard input, or TOML with a manifest's tables.
@@ -112,21 +128,31 @@ mod tests {
         file
     }
 
+    fn typed(value: &Path, others: &[&str]) -> (Option<Simulation>, Vec<PathBuf>) {
+        let mut api = ApiArgs {
+            base_url: None,
+            api_key_file: None,
+            proxy: None,
+            simulate: Some(Some(value.to_owned())),
+        };
+        let mut manifests: Vec<PathBuf> = others.iter().map(PathBuf::from).collect();
+        let simulation = give_back(&mut api, &mut manifests).unwrap();
+        (simulation, manifests)
+    }
+
     #[test]
     fn a_manifest_that_simulate_swallowed_is_given_back() {
         let manifest = file("[defaults]\nmodel = \"m\"\n");
-        let mut manifests = Vec::new();
-        let simulate = give_back(Some(Some(manifest.path().to_owned())), &mut manifests);
-        assert_eq!(simulate, Some(None));
+        let (simulation, manifests) = typed(manifest.path(), &[]);
+        assert_eq!(simulation, Some(Simulation { scenario: None }));
         assert_eq!(manifests, [manifest.path()]);
     }
 
     #[test]
     fn a_scenario_stays_a_scenario() {
         let scenario = file("seed = 1\n[latency]\nkind = \"fixed\"\n");
-        let mut manifests = vec![PathBuf::from("a.csv")];
-        let simulate = give_back(Some(Some(scenario.path().to_owned())), &mut manifests);
-        assert_eq!(simulate, Some(Some(scenario.path().to_owned())));
+        let (simulation, manifests) = typed(scenario.path(), &["a.csv"]);
+        assert_eq!(simulation.unwrap().scenario.as_deref(), Some(scenario.path()));
         assert_eq!(manifests.len(), 1);
     }
 

@@ -111,9 +111,17 @@ async fn next(shared: &Shared, book: &Book) -> Result<Option<Paid>, Error> {
             let page = shared.ledger.paid(state, after, PAGE).await?;
             let Some(last) = page.last().map(|paid| paid.job.id) else { break };
             after = last;
-            let free = |paid: &Paid| shared.is_mine(paid) && book.take(paid.job.id);
-            if let Some(paid) = page.into_iter().find(free) {
-                return Ok(Some(paid));
+            for paid in page.iter().filter(|paid| shared.is_mine(paid)) {
+                if !book.take(paid.job.id) {
+                    continue;
+                }
+                // Whoever had the job may have brought it on since the page was read.
+                if let Some(fresh) = shared.ledger.paid_job(paid.job.id).await?
+                    && fresh.state == state
+                {
+                    return Ok(Some(fresh));
+                }
+                book.release(paid.job.id, false);
             }
         }
     }

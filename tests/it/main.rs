@@ -4,5 +4,7 @@
 
 mod api;
 mod book;
+mod canary;
+mod crash;
 mod faults;
 mod story;

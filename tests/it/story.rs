@@ -82,6 +82,13 @@ impl Story {
         path
     }
 
+    /// A file that only its owner can read.
+    pub(crate) fn private_file(&self, name: &str, content: &str) -> PathBuf {
+        let path = self.file(name, content);
+        fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+        path
+    }
+
     /// `nightreel` with these arguments, without any environment of its own.
     pub(crate) fn nightreel<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>) -> Run<'_> {
         let mut command = Command::new(env!("CARGO_BIN_EXE_nightreel"));

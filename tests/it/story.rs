@@ -218,6 +218,10 @@ impl Running {
         self.out.clone()
     }
 
+    pub(crate) fn err_path(&self) -> PathBuf {
+        self.err.clone()
+    }
+
     pub(crate) fn has_ended(&mut self) -> bool {
         self.child.try_wait().unwrap().is_some()
     }

@@ -6,6 +6,7 @@ mod api;
 mod book;
 mod canary;
 mod crash;
+mod downloads;
 mod exits;
 mod faults;
 mod mistakes;

@@ -191,7 +191,7 @@ impl Night {
         cx: &Context,
     ) -> anyhow::Result<HashMap<String, Endpoint>> {
         let models: BTreeSet<String> =
-            self.plans.iter().flat_map(|plan| plan.summary.models()).collect();
+            self.plans.iter().flat_map(|plan| plan.summary.models()).cloned().collect();
         let (endpoints, unknown) = catalog::endpoints(api, &models)
             .await
             .map_err(|error| Wrong(format!("the catalogue of models cannot be read: {error}")))?;

@@ -111,13 +111,28 @@ async fn next(shared: &Shared, book: &Book) -> Result<Option<Paid>, Error> {
             let page = shared.ledger.paid(state, after, PAGE).await?;
             let Some(last) = page.last().map(|paid| paid.job.id) else { break };
             after = last;
-            let free = |paid: &Paid| shared.is_mine(paid) && book.take(paid.job.id);
-            if let Some(paid) = page.into_iter().find(free) {
-                return Ok(Some(paid));
+            for paid in page.iter().filter(|paid| shared.is_mine(paid)) {
+                if let Some(paid) = take(shared, book, paid.job.id).await? {
+                    return Ok(Some(paid));
+                }
             }
         }
     }
     Ok(None)
+}
+
+/// Takes a job, and looks again: it may have been collected since the page was read.
+async fn take(shared: &Shared, book: &Book, job: JobId) -> Result<Option<Paid>, Error> {
+    if !book.take(job) {
+        return Ok(None);
+    }
+    let paid = shared.ledger.paid_job(job).await?;
+    let waits = |paid: &Paid| matches!(paid.state, JobState::Ready | JobState::Storing);
+    let paid = paid.filter(waits);
+    if paid.is_none() {
+        book.release(job, true);
+    }
+    Ok(paid)
 }
 
 async fn one(

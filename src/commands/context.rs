@@ -101,7 +101,7 @@ fn is_closed_pipe(error: &anyhow::Error) -> bool {
     error
         .chain()
         .filter_map(|cause| cause.downcast_ref::<io::Error>())
-        .any(|error| error.get_ref().is_some_and(|inner| inner.is::<StdoutClosed>()))
+        .any(|error| error.get_ref().is_some_and(<dyn std::error::Error + Send + Sync>::is::<StdoutClosed>))
 }
 
 /// Something the user named is not there or not right.

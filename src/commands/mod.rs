@@ -2,6 +2,7 @@
 
 mod completions;
 mod context;
+mod enqueue;
 mod finish;
 mod list;
 mod manifests;

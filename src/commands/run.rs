@@ -14,14 +14,14 @@ use super::context::{Context, Failure, NO_KEY, Wrong};
 use super::manifests::{self, Opened};
 use super::plan::{self, Planned};
 use super::simulate::Simulation;
-use super::{finish, simulate};
+use super::{enqueue, finish, simulate};
 use crate::atlas::Api;
 use crate::catalog;
 use crate::cli::{Common, RunArgs};
-use crate::domain::{Endpoint, Event, EventKind, JobState, clock, text};
+use crate::domain::{Endpoint, Event, EventKind, clock, text};
 use crate::exit::Exit;
-use crate::ledger::{BatchId, JobId, Ledger, NewBatch, NewJob, Ownership};
-use crate::plan::{Action, walk};
+use crate::ledger::{Ledger, Ownership};
+use crate::plan::Action;
 use crate::progress::{self, Mode, Sinks};
 use crate::runner::{self, Backoff, Gate, Limits, Parts, Signals};
 use crate::settings::{self, LogFormat, ProgressMode, Settings, TimeOfDay};
@@ -144,7 +144,8 @@ impl Night {
         let ledger = Ledger::open(&cx.ledger_path()).await?;
         let name = uuid::Uuid::now_v7().to_string();
         let run = ledger.begin_run(&name).await?;
-        let (batches, enqueued) = self.enqueue(cx, &ledger, &api).await?;
+        let (batches, enqueued) =
+            enqueue::all(cx, &ledger, &api.origin(), (&self.opened, &self.plans)).await?;
         let names: Vec<String> = batches.iter().map(|(_, name)| name.clone()).collect();
         ledger.watch(&names).await?;
         let (events, inbox) = mpsc::channel(EVENTS);
@@ -204,83 +205,6 @@ impl Night {
         ))
         .into())
     }
-
-    /// Brings every manifest's rows into the ledger; what is known stays as it is.
-    async fn enqueue(
-        &self,
-        cx: &Context,
-        ledger: &Ledger,
-        api: &Api,
-    ) -> anyhow::Result<(Vec<(BatchId, String)>, Vec<(String, u64)>)> {
-        let mut batches = Vec::new();
-        let mut news = Vec::new();
-        for (opened, plan) in self.opened.iter().zip(&self.plans) {
-            let id = ledger
-                .open_batch(NewBatch {
-                    name: plan.batch.clone(),
-                    manifest: opened.manifest.file().to_owned(),
-                    origin: api.origin(),
-                    budget: plan.budget,
-                })
-                .await?;
-            let enqueued = bring_in(cx, ledger, (id, opened)).await?;
-            if enqueued > 0 {
-                news.push((plan.batch.clone(), enqueued));
-            }
-            revive(ledger, id).await?;
-            batches.push((id, plan.batch.clone()));
-        }
-        Ok((batches, news))
-    }
-}
-
-async fn bring_in(
-    cx: &Context,
-    ledger: &Ledger,
-    (batch, opened): (BatchId, &Opened),
-) -> anyhow::Result<u64> {
-    let on_change = manifests::on_change(&cx.settings);
-    let mut enqueued = 0;
-    walk(&opened.manifest, Some((ledger, batch)), on_change, async |chunk| {
-        let mut fresh = Vec::new();
-        for row in chunk.into_iter().flatten() {
-            if !row.costs || !row.mistakes.is_empty() {
-                continue;
-            }
-            let row = *row;
-            let job = NewJob { spec: row.spec, price: row.price, invalid: None };
-            match row.known {
-                None => fresh.push(job),
-                Some(known)
-                    if row.action == Action::Changed || known.state == JobState::Invalid =>
-                {
-                    ledger.rewrite(known.id, job).await?;
-                }
-                Some(_) => {}
-            }
-        }
-        enqueued += fresh.len() as u64;
-        if fresh.is_empty() { Ok(()) } else { ledger.enqueue(batch, fresh).await }
-    })
-    .await
-    .map_err(manifests::explain)?;
-    Ok(enqueued)
-}
-
-/// What was set aside is asked about once more: it is paid for, and asking is free.
-async fn revive(ledger: &Ledger, batch: BatchId) -> anyhow::Result<()> {
-    for state in [JobState::Quarantined, JobState::LostOutput] {
-        let mut after = JobId(0);
-        loop {
-            let page = ledger.paid(state, after, 256).await?;
-            let Some(last) = page.last() else { break };
-            after = last.job.id;
-            for paid in page.iter().filter(|paid| paid.job.batch == batch) {
-                ledger.poll_again(paid.job.id).await?;
-            }
-        }
-    }
-    Ok(())
 }
 
 fn base_url(cx: &Context, simulator: Option<&Simulator>) -> url::Url {

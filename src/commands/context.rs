@@ -98,10 +98,9 @@ fn marked(error: io::Error) -> io::Error {
 }
 
 fn is_closed_pipe(error: &anyhow::Error) -> bool {
-    error
-        .chain()
-        .filter_map(|cause| cause.downcast_ref::<io::Error>())
-        .any(|error| error.get_ref().is_some_and(<dyn std::error::Error + Send + Sync>::is::<StdoutClosed>))
+    error.chain().filter_map(|cause| cause.downcast_ref::<io::Error>()).any(|error| {
+        error.get_ref().is_some_and(<dyn std::error::Error + Send + Sync>::is::<StdoutClosed>)
+    })
 }
 
 /// Something the user named is not there or not right.
@@ -216,15 +215,6 @@ impl Context {
         all.into_iter()
             .find(|view| view.name == name)
             .ok_or_else(|| Wrong(no_such("batch", name, &names)).into())
-    }
-
-    /// Refuses names that no batch has.
-    pub fn check_names(&self, names: &[String], found: &[BatchView]) -> anyhow::Result<()> {
-        let known: Vec<String> = found.iter().map(|view| view.name.clone()).collect();
-        match names.iter().find(|name| !known.contains(name)) {
-            Some(name) => Err(Wrong(no_such("batch", name, &known)).into()),
-            None => Ok(()),
-        }
     }
 
     /// The job called `BATCH/KEY`, or by a KEY that only one batch has.

@@ -58,10 +58,9 @@ fn scenario(path: Option<&Path>) -> anyhow::Result<Scenario> {
 }
 
 /// The embedded simulator that stands in for the API.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub(super) struct Simulation {
-    /// Its scenario; the built-in one where none is given.
-    scenario: Option<PathBuf>,
+    scenario: Scenario,
 }
 
 impl Simulation {
@@ -72,7 +71,7 @@ impl Simulation {
         std::fs::create_dir_all(&folder)?;
         let options = Options {
             address: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
-            scenario: scenario(self.scenario.as_deref())?,
+            scenario: self.scenario.clone(),
             book: Some(folder.join("book.jsonl")),
             key: None,
         };
@@ -87,19 +86,21 @@ pub(super) fn give_back(
     manifests: &mut Vec<PathBuf>,
 ) -> Result<Option<Simulation>, Failure> {
     let Some(value) = api.simulate.take() else { return Ok(None) };
-    let Some(path) = value else { return Ok(Some(Simulation { scenario: None })) };
-    if is_manifest(&path) {
-        manifests.insert(0, path);
-        return Ok(Some(Simulation { scenario: None }));
-    }
-    if manifests.is_empty() {
+    let path = match value {
+        Some(path) if is_manifest(&path) => {
+            manifests.insert(0, path);
+            None
+        }
+        other => other,
+    };
+    if let (Some(path), true) = (&path, manifests.is_empty()) {
         return Err(Failure::wrong(format!(
             "no manifest is named: `{}` after --simulate is taken for a scenario; \
              write the manifest before --simulate",
             path.display()
         )));
     }
-    Ok(Some(Simulation { scenario: Some(path) }))
+    Ok(Some(Simulation { scenario: scenario(path.as_deref())? }))
 }
 
 /// A manifest is a CSV file, standard input, or TOML with a manifest's tables.
@@ -128,7 +129,7 @@ mod tests {
         file
     }
 
-    fn typed(value: &Path, others: &[&str]) -> (Option<Simulation>, Vec<PathBuf>) {
+    fn typed(value: &Path, others: &[&str]) -> (Result<Option<Simulation>, Failure>, Vec<PathBuf>) {
         let mut api = ApiArgs {
             base_url: None,
             api_key_file: None,
@@ -136,24 +137,26 @@ mod tests {
             simulate: Some(Some(value.to_owned())),
         };
         let mut manifests: Vec<PathBuf> = others.iter().map(PathBuf::from).collect();
-        let simulation = give_back(&mut api, &mut manifests).unwrap();
-        (simulation, manifests)
+        (give_back(&mut api, &mut manifests), manifests)
     }
 
     #[test]
     fn a_manifest_that_simulate_swallowed_is_given_back() {
         let manifest = file("[defaults]\nmodel = \"m\"\n");
         let (simulation, manifests) = typed(manifest.path(), &[]);
-        assert_eq!(simulation, Some(Simulation { scenario: None }));
+        assert!(simulation.unwrap().is_some());
         assert_eq!(manifests, [manifest.path()]);
     }
 
     #[test]
     fn a_scenario_stays_a_scenario() {
-        let scenario = file("seed = 1\n[latency]\nkind = \"fixed\"\n");
+        let scenario = file("seed = 1\n[latency]\nkind = \"fixed\"\nlength = \"1s\"\n");
         let (simulation, manifests) = typed(scenario.path(), &["a.csv"]);
-        assert_eq!(simulation.unwrap().scenario.as_deref(), Some(scenario.path()));
+        assert!(simulation.unwrap().is_some());
         assert_eq!(manifests.len(), 1);
+        let (simulation, _) = typed(Path::new("missing.toml"), &["a.csv"]);
+        let said = simulation.unwrap_err().lines.join("\n");
+        assert!(said.contains("cannot read the scenario missing.toml"), "{said}");
     }
 
     #[test]

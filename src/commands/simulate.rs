@@ -4,6 +4,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use super::context::{Context, Failure, Wrong};
+use crate::atlas::Api;
 use crate::cli::{ApiArgs, SimulateArgs};
 use crate::domain::text;
 use crate::exit::Exit;
@@ -58,13 +59,18 @@ fn scenario(path: Option<&Path>) -> anyhow::Result<Scenario> {
 }
 
 /// The embedded simulator that stands in for the API.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub(super) struct Simulation {
-    /// Its scenario; the built-in one where none is given.
-    scenario: Option<PathBuf>,
+    scenario: Scenario,
 }
 
 impl Simulation {
+    /// What `--simulate` asks for where no manifest can be meant.
+    pub(super) fn asked(api: &mut ApiArgs) -> Result<Option<Self>, Failure> {
+        let Some(path) = api.simulate.take() else { return Ok(None) };
+        Ok(Some(Self { scenario: scenario(path.as_deref())? }))
+    }
+
     /// Starts it. Its book stays in the state folder, so that what it was paid for is known to it
     /// again after a crash.
     pub(super) async fn start(&self, cx: &Context) -> anyhow::Result<Simulator> {
@@ -72,11 +78,29 @@ impl Simulation {
         std::fs::create_dir_all(&folder)?;
         let options = Options {
             address: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
-            scenario: scenario(self.scenario.as_deref())?,
+            scenario: self.scenario.clone(),
             book: Some(folder.join("book.jsonl")),
             key: None,
         };
         Ok(Simulator::start(options).await?)
+    }
+}
+
+impl Simulation {
+    /// A client of the API: of the simulator, which is started, or of the one the settings name.
+    pub(super) async fn api(
+        simulation: Option<Self>,
+        cx: &Context,
+    ) -> anyhow::Result<(Api, Option<Simulator>)> {
+        cx.need_key(simulation.is_some())?;
+        let Some(simulation) = simulation else {
+            let settings = cx.api_settings(cx.settings.base_url.clone(), cx.key()?);
+            return Ok((Api::new(settings)?, None));
+        };
+        let simulator = simulation.start(cx).await?;
+        let key = Some("simulator".to_owned().into());
+        let settings = cx.api_settings(simulator.base_url().clone(), key);
+        Ok((Api::new(settings)?, Some(simulator)))
     }
 }
 
@@ -87,19 +111,21 @@ pub(super) fn give_back(
     manifests: &mut Vec<PathBuf>,
 ) -> Result<Option<Simulation>, Failure> {
     let Some(value) = api.simulate.take() else { return Ok(None) };
-    let Some(path) = value else { return Ok(Some(Simulation { scenario: None })) };
-    if is_manifest(&path) {
-        manifests.insert(0, path);
-        return Ok(Some(Simulation { scenario: None }));
-    }
-    if manifests.is_empty() {
+    let path = match value {
+        Some(path) if is_manifest(&path) => {
+            manifests.insert(0, path);
+            None
+        }
+        other => other,
+    };
+    if let (Some(path), true) = (&path, manifests.is_empty()) {
         return Err(Failure::wrong(format!(
             "no manifest is named: `{}` after --simulate is taken for a scenario; \
              write the manifest before --simulate",
             path.display()
         )));
     }
-    Ok(Some(Simulation { scenario: Some(path) }))
+    Ok(Some(Simulation { scenario: scenario(path.as_deref())? }))
 }
 
 /// A manifest is a CSV file, standard input, or TOML with a manifest's tables.
@@ -128,7 +154,7 @@ mod tests {
         file
     }
 
-    fn typed(value: &Path, others: &[&str]) -> (Option<Simulation>, Vec<PathBuf>) {
+    fn typed(value: &Path, others: &[&str]) -> (Result<Option<Simulation>, Failure>, Vec<PathBuf>) {
         let mut api = ApiArgs {
             base_url: None,
             api_key_file: None,
@@ -136,24 +162,26 @@ mod tests {
             simulate: Some(Some(value.to_owned())),
         };
         let mut manifests: Vec<PathBuf> = others.iter().map(PathBuf::from).collect();
-        let simulation = give_back(&mut api, &mut manifests).unwrap();
-        (simulation, manifests)
+        (give_back(&mut api, &mut manifests), manifests)
     }
 
     #[test]
     fn a_manifest_that_simulate_swallowed_is_given_back() {
         let manifest = file("[defaults]\nmodel = \"m\"\n");
         let (simulation, manifests) = typed(manifest.path(), &[]);
-        assert_eq!(simulation, Some(Simulation { scenario: None }));
+        assert!(simulation.unwrap().is_some());
         assert_eq!(manifests, [manifest.path()]);
     }
 
     #[test]
     fn a_scenario_stays_a_scenario() {
-        let scenario = file("seed = 1\n[latency]\nkind = \"fixed\"\n");
+        let scenario = file("seed = 1\n[latency]\nkind = \"fixed\"\nlength = \"1s\"\n");
         let (simulation, manifests) = typed(scenario.path(), &["a.csv"]);
-        assert_eq!(simulation.unwrap().scenario.as_deref(), Some(scenario.path()));
+        assert!(simulation.unwrap().is_some());
         assert_eq!(manifests.len(), 1);
+        let (simulation, _) = typed(Path::new("missing.toml"), &["a.csv"]);
+        let said = simulation.unwrap_err().lines.join("\n");
+        assert!(said.contains("cannot read the scenario missing.toml"), "{said}");
     }
 
     #[test]

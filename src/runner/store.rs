@@ -36,19 +36,21 @@ pub(super) async fn store(
     paid: &Paid,
     files: Vec<Fetched>,
 ) -> Result<Stored, Error> {
-    // Two jobs may want one name at the same moment: the ledger gives it to the first.
-    loop {
-        let planned = match names(shared, paid, &files).await? {
-            Ok(planned) => planned,
+    let vars = vars(paid);
+    let mut taken = HashSet::new();
+    let mut planned = Vec::new();
+    for (index, file) in files.iter().enumerate() {
+        let naming = naming(paid, &vars, (index + 1, files.len()), file.media.extension);
+        let name = match choose(shared, paid, &naming, file, &mut taken).await? {
+            Ok(name) => name,
             Err(error) => return Ok(Stored::Failed(error)),
         };
-        match shared.ledger.store(paid.job.id, paid.attempt, planned).await {
-            Err(Error::NameTaken { .. }) => {}
-            other => {
-                other?;
-                break;
-            }
-        }
+        planned.push(plan(&name, file, index)?);
+    }
+    match shared.ledger.store(paid.job.id, paid.attempt, planned).await {
+        // Another job was quicker; the next try sees its name taken.
+        Err(Error::NameTaken { .. }) => return Ok(Stored::NotYet),
+        other => other?,
     }
     let recorded = shared.ledger.artifacts_of(paid.job.id).await?;
     for (file, record) in files.iter().zip(&recorded) {
@@ -60,25 +62,6 @@ pub(super) async fn store(
         }
     }
     finish(shared, paid, &recorded).await
-}
-
-/// Names for all files of a job, free at this moment.
-async fn names(
-    shared: &Shared,
-    paid: &Paid,
-    files: &[Fetched],
-) -> Result<Result<Vec<NewArtifact>, DiskError>, Error> {
-    let vars = vars(paid);
-    let mut taken = HashSet::new();
-    let mut planned = Vec::new();
-    for (index, file) in files.iter().enumerate() {
-        let naming = naming(paid, &vars, (index + 1, files.len()), file.media.extension);
-        match choose(shared, paid, &naming, file, &mut taken).await? {
-            Ok(name) => planned.push(plan(&name, file, index)?),
-            Err(error) => return Ok(Err(error)),
-        }
-    }
-    Ok(Ok(planned))
 }
 
 /// Goes on with what a crash left between the recorded hashes and `done`.

@@ -51,8 +51,8 @@ impl Source {
 }
 
 fn sources() -> Vec<Source> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let mut folders = vec![root.join("src")];
+    let package = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut folders = vec![package.join("src")];
     let mut sources = Vec::new();
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(folder).unwrap() {
@@ -61,7 +61,7 @@ fn sources() -> Vec<Source> {
                 folders.push(path);
             } else if path.extension().is_some_and(|extension| extension == "rs") {
                 let text = fs::read_to_string(&path).unwrap();
-                let path = path.strip_prefix(root).unwrap().to_owned();
+                let path = path.strip_prefix(package).unwrap().to_owned();
                 let room = path.iter().nth(1).unwrap().to_string_lossy();
                 let room = room.trim_end_matches(".rs").to_owned();
                 sources.push(Source { path, room, text });

@@ -13,6 +13,7 @@ mod faults;
 mod help;
 mod mistakes;
 mod operator;
+mod process;
 mod rerun;
 mod signals;
 mod story;

@@ -127,7 +127,6 @@ CREATE TRIGGER attempts_step_legally BEFORE UPDATE OF state ON attempts
         WHEN 'intent' THEN NEW.state IN ('not_sent', 'rejected', 'accepted', 'unknown')
         WHEN 'accepted' THEN NEW.state IN ('settled', 'api_failed')
         WHEN 'unknown' THEN NEW.state IN ('accepted', 'absent', 'assumed_charged')
-        WHEN 'assumed_charged' THEN NEW.state IN ('accepted')
         ELSE FALSE END
     BEGIN SELECT RAISE (ABORT, 'no such step of an attempt'); END;
 CREATE TRIGGER attempts_keep_their_intent

@@ -10,7 +10,7 @@ use url::Url;
 use crate::domain::{JobState, Micros, clock};
 use crate::settings::{
     Changed, Format, LogFormat, OnUnknown, Partial, ProgressMode, TimeOfDay, parse_count,
-    parse_money, parse_url,
+    parse_money, parse_rate, parse_url,
 };
 
 /// Turns a manifest of prompts into a folder of finished AI videos and images, overnight.
@@ -175,7 +175,7 @@ pub struct ManifestArgs {
     #[arg(long, value_name = "N", value_parser = parse_count)]
     pub concurrency: Option<NonZeroU32>,
     /// Submissions a minute, smoothed [default: no limit]
-    #[arg(long, value_name = "N", value_parser = parse_count)]
+    #[arg(long, value_name = "N", value_parser = parse_rate)]
     pub rpm: Option<NonZeroU32>,
 }
 

@@ -1,4 +1,4 @@
-//! What models exist, what they take and what they cost: a built-in, dated table of the MiniMax
+//! What models exist, what they take and what they cost: a built-in, dated table of the `MiniMax`
 //! Hailuo family, and the API's own catalogue for everything else.
 
 mod builtin;

@@ -1,7 +1,5 @@
 //! `completions` and `man`: made from the same clap types that parse.
 
-use std::io::Write as _;
-
 use clap::CommandFactory as _;
 
 use super::Failure;
@@ -23,6 +21,6 @@ pub(super) fn man() -> Result<Exit, Failure> {
 }
 
 fn print(bytes: &[u8]) -> Result<Exit, Failure> {
-    std::io::stdout().write_all(bytes).map_err(anyhow::Error::from)?;
+    super::context::stdout().write_all(bytes).map_err(anyhow::Error::from)?;
     Ok(Exit::Done)
 }

@@ -1,12 +1,13 @@
 //! What every command is given, and how it fails.
 
-use std::io::Write;
+use std::io::{self, Write};
 use std::path::PathBuf;
 
+use secrecy::SecretString;
 use serde_json::Value;
 
 use crate::artifacts::{Artifacts, FetchSettings};
-use crate::atlas::{Api, ApiSettings};
+use crate::atlas::ApiSettings;
 use crate::cli::Common;
 use crate::domain::{Diagnostic, origin, text};
 use crate::exit::Exit;
@@ -65,19 +66,47 @@ impl From<anyhow::Error> for Failure {
     }
 }
 
-/// A reader that has seen enough is no error.
+/// Standard output, whose reader may have seen enough: that is no error, and is told apart from
+/// every other broken pipe.
+struct Stdout;
+
+/// Standard output for commands that need nothing else.
+pub(super) fn stdout() -> Box<dyn Write + Send> {
+    Box::new(Stdout)
+}
+
+/// The reader of standard output has gone.
+#[derive(Debug, thiserror::Error)]
+#[error("standard output was closed")]
+struct StdoutClosed;
+
+impl Write for Stdout {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        io::stdout().write(bytes).map_err(marked)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        io::stdout().flush().map_err(marked)
+    }
+}
+
+fn marked(error: io::Error) -> io::Error {
+    match error.kind() {
+        io::ErrorKind::BrokenPipe => io::Error::new(io::ErrorKind::BrokenPipe, StdoutClosed),
+        _ => error,
+    }
+}
+
 fn is_closed_pipe(error: &anyhow::Error) -> bool {
-    error.chain().any(|cause| {
-        cause
-            .downcast_ref::<std::io::Error>()
-            .is_some_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe)
+    error.chain().filter_map(|cause| cause.downcast_ref::<io::Error>()).any(|error| {
+        error.get_ref().is_some_and(<dyn std::error::Error + Send + Sync>::is::<StdoutClosed>)
     })
 }
 
 /// Something the user named is not there or not right.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
-pub struct Wrong(pub String);
+pub(super) struct Wrong(pub(super) String);
 
 /// What a command works with.
 pub struct Context {
@@ -101,7 +130,7 @@ impl Context {
         let layers = Layers { file, manifest: Partial::default(), environment, flags };
         let settings = layers.resolve().map_err(Failure::usage)?;
         Ok(Self {
-            out: Box::new(std::io::stdout()),
+            out: stdout(),
             err: Box::new(std::io::stderr()),
             settings,
             simulated: false,
@@ -117,8 +146,8 @@ impl Context {
     }
 
     /// Notes that the embedded simulator stands in for the API.
-    pub fn simulated<T>(&mut self, simulate: Option<&T>) {
-        self.simulated = simulate.is_some();
+    pub fn simulated(&mut self, simulated: bool) {
+        self.simulated = simulated;
     }
 
     /// Says of each flag given that it does nothing yet.
@@ -180,21 +209,12 @@ impl Context {
     }
 
     /// The batch of that name.
-    pub async fn batch(&self, ledger: &Ledger, name: &str) -> anyhow::Result<BatchView> {
+    pub(super) async fn batch(&self, ledger: &Ledger, name: &str) -> anyhow::Result<BatchView> {
         let all = ledger.batches(&[]).await?;
         let names: Vec<String> = all.iter().map(|view| view.name.clone()).collect();
         all.into_iter()
             .find(|view| view.name == name)
             .ok_or_else(|| Wrong(no_such("batch", name, &names)).into())
-    }
-
-    /// Refuses names that no batch has.
-    pub fn check_names(&self, names: &[String], found: &[BatchView]) -> anyhow::Result<()> {
-        let known: Vec<String> = found.iter().map(|view| view.name.clone()).collect();
-        match names.iter().find(|name| !known.contains(name)) {
-            Some(name) => Err(Wrong(no_such("batch", name, &known)).into()),
-            None => Ok(()),
-        }
     }
 
     /// The job called `BATCH/KEY`, or by a KEY that only one batch has.
@@ -232,22 +252,24 @@ impl Context {
         })
     }
 
-    /// A client of the API, with the key.
-    pub fn api(&self) -> anyhow::Result<Api> {
-        let key = settings::api_key(self.settings.api_key_file.as_deref())?;
-        if key.is_none() {
-            return Err(Wrong(NO_KEY.to_owned()).into());
+    /// Refuses to go on without a key, which only the embedded simulator does not need.
+    pub fn need_key(&self, simulated: bool) -> anyhow::Result<()> {
+        if simulated || self.key()?.is_some() {
+            return Ok(());
         }
-        Ok(Api::new(self.api_settings(self.settings.base_url.clone(), key))?)
+        Err(Wrong(NO_KEY.to_owned()).into())
+    }
+
+    /// The key, where there is one.
+    pub(super) fn key(&self) -> anyhow::Result<Option<SecretString>> {
+        let flag = self.layers.flags.api_key_file.as_deref();
+        settings::api_key(flag, self.settings.api_key_file.as_deref())
+            .map_err(|error| Wrong(error.to_string()).into())
     }
 
     /// How the API is spoken to at `base_url`.
     #[must_use]
-    pub fn api_settings(
-        &self,
-        base_url: url::Url,
-        key: Option<secrecy::SecretString>,
-    ) -> ApiSettings {
+    pub fn api_settings(&self, base_url: url::Url, key: Option<SecretString>) -> ApiSettings {
         ApiSettings {
             base_url,
             key,
@@ -269,7 +291,7 @@ impl Context {
 }
 
 /// What to do where there is no key.
-pub const NO_KEY: &str = "there is no API key; set ATLASCLOUD_API_KEY, or name a file with \
+const NO_KEY: &str = "there is no API key; set ATLASCLOUD_API_KEY, or name a file with \
     --api-key-file, or try the simulator with --simulate";
 
 fn filter(batch: Option<BatchId>, key: &str) -> JobFilter {

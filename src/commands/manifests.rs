@@ -186,9 +186,9 @@ pub(super) fn mistake_lines(mistakes: &[Diagnostic], count: u64) -> Vec<String> 
     let mut lines: Vec<String> =
         distinct.iter().take(SHOWN).map(|m| text::visible(&m.to_string())).collect();
     let repeats = mistakes.len() - distinct.len();
-    let more = (count as usize).saturating_sub(lines.len() + repeats);
+    let more = count.saturating_sub((lines.len() + repeats) as u64);
     if more > 0 {
-        lines.push(format!("… and {}", text::count(more as u64, "more mistake")));
+        lines.push(format!("… and {}", text::count(more, "more mistake")));
     }
     lines
 }

@@ -2,6 +2,7 @@
 
 mod completions;
 mod context;
+mod enqueue;
 mod finish;
 mod list;
 mod manifests;
@@ -15,7 +16,7 @@ mod status;
 mod table;
 mod verify;
 
-use crate::cli::{ApiArgs, Cli, Command, Common, ListArgs};
+use crate::cli::{Cli, Command, Common, ListArgs};
 use crate::domain::JobState;
 use crate::exit::Exit;
 use crate::settings::Partial;
@@ -43,10 +44,10 @@ pub async fn dispatch(cli: Cli) -> Result<Exit, Failure> {
         Command::Cancel(args) => {
             done(requeue::cancel(&mut open(Partial::default())?, &args.names).await)
         }
-        Command::Resolve(args) => {
-            let api: ApiArgs = args.api.clone();
-            let mut cx = open(api.partial())?;
-            done(resolve::resolve(&mut cx, &args).await)
+        Command::Resolve(mut args) => {
+            let simulation = simulate::Simulation::asked(&mut args.api)?;
+            let mut cx = open(args.api.partial())?;
+            done(resolve::resolve(&mut cx, &args, simulation).await)
         }
         Command::Verify(args) => {
             let mut cx = open(Partial::default())?;
@@ -66,11 +67,11 @@ pub async fn dispatch(cli: Cli) -> Result<Exit, Failure> {
 }
 
 async fn plan_command(common: &Common, mut args: crate::cli::PlanArgs) -> Result<Exit, Failure> {
-    let simulate = simulate::give_back(args.api.simulate.take(), &mut args.manifest.manifests);
+    let simulation = simulate::give_back(&mut args.api, &mut args.manifest.manifests)?;
     let flags = args.manifest.partial().over(args.api.partial());
     let (mut cx, opened) = manifests::open(common, flags, &args.manifest)?;
     cx.not_built(&[("--quote", args.quote)])?;
-    cx.simulated(simulate.as_ref());
+    cx.simulated(simulation.is_some());
     done(plan::plan(&mut cx, &opened, args.rows).await)
 }
 

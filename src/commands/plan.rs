@@ -70,12 +70,12 @@ pub(super) async fn make(
     let name = opened.manifest.batch().to_owned();
     let mut spent = Micros::ZERO;
     let mut known = None;
-    if let Some(ledger) = ledger {
-        if let Some(view) = ledger.batches(std::slice::from_ref(&name)).await?.first() {
-            manifests::check_origin(view, cx)?;
-            spent = view.tally.spent();
-            known = Some((ledger, view.id));
-        }
+    if let Some(ledger) = ledger
+        && let Some(view) = ledger.batches(std::slice::from_ref(&name)).await?.first()
+    {
+        manifests::check_origin(view, cx)?;
+        spent = view.tally.spent();
+        known = Some((ledger, view.id));
     }
     let mut summary = Summary::default();
     let mut lines = Vec::new();

@@ -10,21 +10,21 @@ use indicatif::MultiProgress;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use super::context::{Context, Failure, NO_KEY, Wrong};
+use super::context::{Context, Failure, Wrong};
 use super::manifests::{self, Opened};
 use super::plan::{self, Planned};
-use super::{finish, simulate};
+use super::simulate::Simulation;
+use super::{enqueue, finish, simulate};
 use crate::atlas::Api;
 use crate::catalog;
 use crate::cli::{Common, RunArgs};
-use crate::domain::{Endpoint, Event, EventKind, JobState, clock, text};
+use crate::domain::{Endpoint, Event, EventKind, clock, text};
 use crate::exit::Exit;
-use crate::ledger::{BatchId, JobId, Ledger, NewBatch, NewJob, Ownership};
-use crate::plan::{Action, walk};
+use crate::ledger::{Ledger, Ownership};
+use crate::plan::Action;
 use crate::progress::{self, Mode, Sinks};
 use crate::runner::{self, Backoff, Gate, Limits, Parts, Signals};
 use crate::settings::{self, LogFormat, ProgressMode, Settings, TimeOfDay};
-use crate::simulator::Simulator;
 use crate::telemetry::{self, Logging};
 
 /// Events that may wait for the display.
@@ -32,9 +32,9 @@ const EVENTS: usize = 4096;
 
 /// Runs the manifests.
 pub(super) async fn run(common: &Common, mut args: RunArgs) -> Result<Exit, Failure> {
-    let simulate = simulate::give_back(args.api.simulate.take(), &mut args.manifest.manifests);
+    let simulation = simulate::give_back(&mut args.api, &mut args.manifest.manifests)?;
     let (mut cx, opened) = manifests::open(common, args.partial(), &args.manifest)?;
-    cx.simulated(simulate.as_ref());
+    cx.simulated(simulation.is_some());
     cx.not_built(&[
         ("--on-unknown resubmit", cx.settings.on_unknown == settings::OnUnknown::Resubmit),
         ("--max-double", cx.settings.max_double.is_some()),
@@ -47,9 +47,8 @@ pub(super) async fn run(common: &Common, mut args: RunArgs) -> Result<Exit, Fail
     if nothing_to_do(&plans) {
         return Ok(finish::already_done(&mut cx, &plans).await?);
     }
-    let scenario = simulate.as_ref().map(|path| path.as_deref());
     let night = Night { common: common.clone(), opened, plans };
-    Ok(night.work(&mut cx, scenario).await?)
+    Ok(night.work(&mut cx, simulation).await?)
 }
 
 /// Plans every manifest and refuses those with mistakes: nothing is sent, nothing is written.
@@ -92,12 +91,8 @@ struct Night {
 }
 
 impl Night {
-    async fn work(self, cx: &mut Context, scenario: Option<Option<&Path>>) -> anyhow::Result<Exit> {
-        let key = settings::api_key(cx.settings.api_key_file.as_deref())
-            .map_err(|error| Wrong(error.to_string()))?;
-        if key.is_none() && !cx.simulated {
-            return Err(Wrong(NO_KEY.to_owned()).into());
-        }
+    async fn work(self, cx: &mut Context, simulation: Option<Simulation>) -> anyhow::Result<Exit> {
+        cx.need_key(simulation.is_some())?;
         make_state_dir(&cx.settings.state_dir)?;
         let _owner = Ownership::take(&cx.settings.state_dir)?;
         let bars = MultiProgress::new();
@@ -110,12 +105,7 @@ impl Night {
         if !wait_for(cx, &mut signals).await? {
             return Ok(Exit::Interrupted);
         }
-        let simulator = match scenario {
-            Some(path) => Some(simulate::embedded(cx, path).await?),
-            None => None,
-        };
-        let key = if simulator.is_some() { Some("simulator".to_owned().into()) } else { key };
-        let api = Api::new(cx.api_settings(base_url(cx, simulator.as_ref()), key))?;
+        let (api, simulator) = Simulation::api(simulation, cx).await?;
         let exit = self.run_lanes(cx, api, (signals, bars)).await;
         if let Some(simulator) = simulator {
             simulator.stop().await;
@@ -145,7 +135,8 @@ impl Night {
         let ledger = Ledger::open(&cx.ledger_path()).await?;
         let name = uuid::Uuid::now_v7().to_string();
         let run = ledger.begin_run(&name).await?;
-        let (batches, enqueued) = self.enqueue(cx, &ledger, &api).await?;
+        let (batches, enqueued) =
+            enqueue::all(cx, &ledger, &api.origin(), (&self.opened, &self.plans)).await?;
         let names: Vec<String> = batches.iter().map(|(_, name)| name.clone()).collect();
         ledger.watch(&names).await?;
         let (events, inbox) = mpsc::channel(EVENTS);
@@ -192,7 +183,7 @@ impl Night {
         cx: &Context,
     ) -> anyhow::Result<HashMap<String, Endpoint>> {
         let models: BTreeSet<String> =
-            self.plans.iter().flat_map(|plan| plan.summary.models()).collect();
+            self.plans.iter().flat_map(|plan| plan.summary.models()).cloned().collect();
         let (endpoints, unknown) = catalog::endpoints(api, &models)
             .await
             .map_err(|error| Wrong(format!("the catalogue of models cannot be read: {error}")))?;
@@ -205,87 +196,6 @@ impl Night {
         ))
         .into())
     }
-
-    /// Brings every manifest's rows into the ledger; what is known stays as it is.
-    async fn enqueue(
-        &self,
-        cx: &Context,
-        ledger: &Ledger,
-        api: &Api,
-    ) -> anyhow::Result<(Vec<(BatchId, String)>, Vec<(String, u64)>)> {
-        let mut batches = Vec::new();
-        let mut news = Vec::new();
-        for (opened, plan) in self.opened.iter().zip(&self.plans) {
-            let id = ledger
-                .open_batch(NewBatch {
-                    name: plan.batch.clone(),
-                    manifest: opened.manifest.file().to_owned(),
-                    origin: api.origin(),
-                    budget: plan.budget,
-                })
-                .await?;
-            let enqueued = bring_in(cx, ledger, (id, opened)).await?;
-            if enqueued > 0 {
-                news.push((plan.batch.clone(), enqueued));
-            }
-            revive(ledger, id).await?;
-            batches.push((id, plan.batch.clone()));
-        }
-        Ok((batches, news))
-    }
-}
-
-async fn bring_in(
-    cx: &Context,
-    ledger: &Ledger,
-    (batch, opened): (BatchId, &Opened),
-) -> anyhow::Result<u64> {
-    let on_change = manifests::on_change(&cx.settings);
-    let mut enqueued = 0;
-    walk(&opened.manifest, Some((ledger, batch)), on_change, async |chunk| {
-        let mut fresh = Vec::new();
-        for row in chunk.into_iter().flatten() {
-            if !row.costs || !row.mistakes.is_empty() {
-                continue;
-            }
-            let row = *row;
-            let job = NewJob { spec: row.spec, price: row.price, invalid: None };
-            match row.known {
-                None => fresh.push(job),
-                Some(known)
-                    if row.action == Action::Changed || known.state == JobState::Invalid =>
-                {
-                    ledger.rewrite(known.id, job).await?;
-                }
-                Some(_) => {}
-            }
-        }
-        enqueued += fresh.len() as u64;
-        if fresh.is_empty() { Ok(()) } else { ledger.enqueue(batch, fresh).await }
-    })
-    .await
-    .map_err(manifests::explain)?;
-    Ok(enqueued)
-}
-
-/// What was set aside is asked about once more: it is paid for, and asking is free.
-async fn revive(ledger: &Ledger, batch: BatchId) -> anyhow::Result<()> {
-    for state in [JobState::Quarantined, JobState::LostOutput] {
-        let mut after = JobId(0);
-        loop {
-            let page = ledger.paid(state, after, 256).await?;
-            let Some(last) = page.last() else { break };
-            after = last.job.id;
-            for paid in page.iter().filter(|paid| paid.job.batch == batch) {
-                ledger.poll_again(paid.job.id).await?;
-            }
-        }
-    }
-    Ok(())
-}
-
-fn base_url(cx: &Context, simulator: Option<&Simulator>) -> url::Url {
-    simulator.map_or_else(|| cx.settings.base_url.clone(), |sim| sim.base_url().clone())
 }
 
 fn make_state_dir(path: &Path) -> anyhow::Result<()> {

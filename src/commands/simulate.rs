@@ -3,8 +3,9 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
-use super::context::{Context, Wrong};
-use crate::cli::SimulateArgs;
+use super::context::{Context, Failure, Wrong};
+use crate::atlas::Api;
+use crate::cli::{ApiArgs, SimulateArgs};
 use crate::domain::text;
 use crate::exit::Exit;
 use crate::runner::Signals;
@@ -57,33 +58,74 @@ fn scenario(path: Option<&Path>) -> anyhow::Result<Scenario> {
     })
 }
 
-/// Starts the embedded simulator. Its book stays in the state folder, so that what it was paid for
-/// is known to it again after a crash.
-pub(super) async fn embedded(cx: &Context, path: Option<&Path>) -> anyhow::Result<Simulator> {
-    let folder = cx.settings.state_dir.join("simulator");
-    std::fs::create_dir_all(&folder)?;
-    let options = Options {
-        address: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
-        scenario: scenario(path)?,
-        book: Some(folder.join("book.jsonl")),
-        key: None,
-    };
-    Ok(Simulator::start(options).await?)
+/// The embedded simulator that stands in for the API.
+#[derive(Clone, Debug)]
+pub(super) struct Simulation {
+    scenario: Scenario,
 }
 
-/// `--simulate jobs/demo.toml` means the manifest, not a scenario: it is given back.
-#[must_use]
+impl Simulation {
+    /// What `--simulate` asks for where no manifest can be meant.
+    pub(super) fn asked(api: &mut ApiArgs) -> Result<Option<Self>, Failure> {
+        let Some(path) = api.simulate.take() else { return Ok(None) };
+        Ok(Some(Self { scenario: scenario(path.as_deref())? }))
+    }
+
+    /// Starts it. Its book stays in the state folder, so that what it was paid for is known to it
+    /// again after a crash.
+    pub(super) async fn start(&self, cx: &Context) -> anyhow::Result<Simulator> {
+        let folder = cx.settings.state_dir.join("simulator");
+        std::fs::create_dir_all(&folder)?;
+        let options = Options {
+            address: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+            scenario: self.scenario.clone(),
+            book: Some(folder.join("book.jsonl")),
+            key: None,
+        };
+        Ok(Simulator::start(options).await?)
+    }
+}
+
+impl Simulation {
+    /// A client of the API: of the simulator, which is started, or of the one the settings name.
+    pub(super) async fn api(
+        simulation: Option<Self>,
+        cx: &Context,
+    ) -> anyhow::Result<(Api, Option<Simulator>)> {
+        cx.need_key(simulation.is_some())?;
+        let Some(simulation) = simulation else {
+            let settings = cx.api_settings(cx.settings.base_url.clone(), cx.key()?);
+            return Ok((Api::new(settings)?, None));
+        };
+        let simulator = simulation.start(cx).await?;
+        let key = Some("simulator".to_owned().into());
+        let settings = cx.api_settings(simulator.base_url().clone(), key);
+        Ok((Api::new(settings)?, Some(simulator)))
+    }
+}
+
+/// What `--simulate` asks for. `--simulate jobs/demo.toml` means the manifest, not a scenario: it is
+/// given back to the manifests.
 pub(super) fn give_back(
-    simulate: Option<Option<PathBuf>>,
+    api: &mut ApiArgs,
     manifests: &mut Vec<PathBuf>,
-) -> Option<Option<PathBuf>> {
-    match simulate {
-        Some(Some(path)) if is_manifest(&path) => {
+) -> Result<Option<Simulation>, Failure> {
+    let Some(value) = api.simulate.take() else { return Ok(None) };
+    let path = match value {
+        Some(path) if is_manifest(&path) => {
             manifests.insert(0, path);
-            Some(None)
+            None
         }
         other => other,
+    };
+    if let (Some(path), true) = (&path, manifests.is_empty()) {
+        return Err(Failure::wrong(format!(
+            "no manifest is named: `{}` after --simulate is taken for a scenario; \
+             write the manifest before --simulate",
+            path.display()
+        )));
     }
+    Ok(Some(Simulation { scenario: scenario(path.as_deref())? }))
 }
 
 /// A manifest is a CSV file, standard input, or TOML with a manifest's tables.
@@ -112,22 +154,34 @@ mod tests {
         file
     }
 
+    fn typed(value: &Path, others: &[&str]) -> (Result<Option<Simulation>, Failure>, Vec<PathBuf>) {
+        let mut api = ApiArgs {
+            base_url: None,
+            api_key_file: None,
+            proxy: None,
+            simulate: Some(Some(value.to_owned())),
+        };
+        let mut manifests: Vec<PathBuf> = others.iter().map(PathBuf::from).collect();
+        (give_back(&mut api, &mut manifests), manifests)
+    }
+
     #[test]
     fn a_manifest_that_simulate_swallowed_is_given_back() {
         let manifest = file("[defaults]\nmodel = \"m\"\n");
-        let mut manifests = Vec::new();
-        let simulate = give_back(Some(Some(manifest.path().to_owned())), &mut manifests);
-        assert_eq!(simulate, Some(None));
+        let (simulation, manifests) = typed(manifest.path(), &[]);
+        assert!(simulation.unwrap().is_some());
         assert_eq!(manifests, [manifest.path()]);
     }
 
     #[test]
     fn a_scenario_stays_a_scenario() {
-        let scenario = file("seed = 1\n[latency]\nkind = \"fixed\"\n");
-        let mut manifests = vec![PathBuf::from("a.csv")];
-        let simulate = give_back(Some(Some(scenario.path().to_owned())), &mut manifests);
-        assert_eq!(simulate, Some(Some(scenario.path().to_owned())));
+        let scenario = file("seed = 1\n[latency]\nkind = \"fixed\"\nlength = \"1s\"\n");
+        let (simulation, manifests) = typed(scenario.path(), &["a.csv"]);
+        assert!(simulation.unwrap().is_some());
         assert_eq!(manifests.len(), 1);
+        let (simulation, _) = typed(Path::new("missing.toml"), &["a.csv"]);
+        let said = simulation.unwrap_err().lines.join("\n");
+        assert!(said.contains("cannot read the scenario missing.toml"), "{said}");
     }
 
     #[test]

@@ -16,8 +16,10 @@ pub(super) async fn status(cx: &mut Context, batches: &[String]) -> anyhow::Resu
     let Some(ledger) = cx.read_ledger().await? else {
         return cx.no_ledger(&json!({ "batches": [] }));
     };
+    for name in batches {
+        cx.batch(&ledger, name).await?;
+    }
     let views = ledger.batches(batches).await?;
-    cx.check_names(batches, &views)?;
     if cx.json() {
         let line = json!({ "batches": views.iter().map(batch_json).collect::<Vec<_>>() });
         writeln!(cx.out, "{line}")?;

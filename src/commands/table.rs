@@ -14,12 +14,6 @@ impl Table {
         self.rows.push(cells.into());
     }
 
-    /// Whether there is nothing to show.
-    #[must_use]
-    pub(super) fn is_empty(&self) -> bool {
-        self.rows.is_empty()
-    }
-
     /// Writes all rows, each behind `indent`.
     pub(super) fn write(&self, out: &mut dyn Write, indent: &str) -> std::io::Result<()> {
         let columns = self.rows.iter().map(Vec::len).max().unwrap_or(0);

@@ -27,9 +27,10 @@ pub(super) async fn verify(cx: &mut Context, batch: Option<&str>) -> anyhow::Res
         None => None,
     };
     let folder = &cx.settings.output_dir;
-    let artifacts = match folder.is_dir() {
-        true => Some(Artifacts::open(folder, FetchSettings::default())?),
-        false => None,
+    let artifacts = if folder.is_dir() {
+        Some(Artifacts::open(folder, FetchSettings::default())?)
+    } else {
+        None
     };
     let mut found = Found::default();
     let mut after = JobId(0);

@@ -200,9 +200,12 @@ impl AttemptState {
             A::Intent => &[A::NotSent, A::Rejected, A::Accepted, A::Unknown],
             A::Unknown => &[A::Accepted, A::Absent, A::AssumedCharged],
             A::Accepted => &[A::Settled, A::ApiFailed],
-            // An operator who counted it as charged may still find its prediction.
-            A::AssumedCharged => &[A::Accepted],
-            A::NotSent | A::Rejected | A::Absent | A::Settled | A::ApiFailed => &[],
+            A::NotSent
+            | A::Rejected
+            | A::Absent
+            | A::AssumedCharged
+            | A::Settled
+            | A::ApiFailed => &[],
         }
     }
 

@@ -93,8 +93,8 @@ fn size(path: &Path) -> Option<u64> {
 /// of it would drop the locks of every connection this process has (sqlite.org/howtocorrupt.html, 2.2).
 fn refuse_lost_file(path: &Path) -> Result<()> {
     let log = size(&wal_of(path)).is_some_and(|bytes| bytes > 0);
-    if size(path) == Some(0) && log {
-        return Err(damaged(path, "it is empty although a write-ahead log stands beside it"));
+    if size(path).unwrap_or(0) == 0 && log {
+        return Err(damaged(path, "only its write-ahead log is there"));
     }
     Ok(())
 }

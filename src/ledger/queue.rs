@@ -100,7 +100,8 @@ pub struct UnknownAttempt {
 }
 
 /// The condition of the index `jobs_at_work`, word for word, so that SQLite uses it.
-const AT_WORK: &str = "j.state IN ('submitting', 'submitted', 'ready', 'storing', 'unknown')";
+pub(super) const AT_WORK: &str =
+    "j.state IN ('submitting', 'submitted', 'ready', 'storing', 'unknown')";
 
 /// The columns of [`Job`].
 const JOB: &str = "j.id, j.batch_id, b.name AS batch_name, j.key, j.request, j.request_sha256, j.price, j.output, \
@@ -223,7 +224,7 @@ impl Ledger {
 }
 
 /// The last attempt that has a prediction is the one that pays for the job.
-fn paid_query() -> String {
+pub(super) fn paid_query() -> String {
     format!(
         "SELECT {JOB}, a.id AS attempt_id, a.number, a.state AS attempt_state, a.prediction_id, \
          a.origin, a.reserved, a.charged, a.accepted_at, a.completed_at, a.outputs FROM jobs j \

@@ -1,6 +1,6 @@
 //! A plan in figures: counts by action, cost by model, mistakes, and how long it will take.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::{Action, PlannedRow, Walked};
@@ -62,6 +62,8 @@ pub struct Summary {
     pub mistakes: Vec<Diagnostic>,
     /// All mistakes.
     pub mistake_count: u64,
+    /// Models of all rows.
+    models: BTreeSet<String>,
     /// Local files that rows refer to, each content once, with their bytes.
     pub media: BTreeMap<String, u64>,
 }
@@ -81,6 +83,9 @@ impl Summary {
     fn add_row(&mut self, row: &PlannedRow) {
         self.note(&row.mistakes);
         self.rows.add(row.action);
+        if !self.models.contains(&row.spec.request.model) {
+            self.models.insert(row.spec.request.model.clone());
+        }
         if !row.costs {
             return;
         }
@@ -130,12 +135,10 @@ impl Summary {
         self.costs.iter().filter(|((_, price, _), _)| price.is_none()).map(|(_, jobs)| jobs).sum()
     }
 
-    /// The models that will be submitted, or polled.
+    /// The models of all rows: also what is paid for already must be known by its kind.
     #[must_use]
-    pub fn models(&self) -> Vec<String> {
-        let mut models: Vec<String> = self.costs.keys().map(|(model, ..)| model.clone()).collect();
-        models.dedup();
-        models
+    pub fn models(&self) -> &BTreeSet<String> {
+        &self.models
     }
 
     /// How long it takes at this concurrency and rate, if a generation takes the typical time.

@@ -1,25 +1,158 @@
-//! temp
-#![allow(missing_docs, clippy::all)]
-use crate::domain::Event;
-use indicatif::MultiProgress;
+//! Events → people and machines, while a run is going on: a bar on a terminal, plain lines
+//! elsewhere, JSON lines for scripts. It sees events only; each brings the figures it needs.
+
+mod bar;
+mod line;
+mod notice;
+
 use std::io::Write;
+use std::time::Duration;
+
+use indicatif::MultiProgress;
+use tokio::sync::mpsc;
+use tokio::time::{Instant, MissedTickBehavior, interval};
+
+use bar::Bar;
+use line::Pace;
+use notice::Notices;
+
+use crate::domain::{Event, Totals, clock};
+
+/// Plain lines are this far apart.
+const PLAIN: Duration = Duration::from_secs(10);
+/// A plain line without news is told this often.
+const QUIET: Duration = Duration::from_mins(1);
+/// The bar's figures are drawn this often.
+const DRAWN: Duration = Duration::from_millis(200);
+
+/// What is shown on the screen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mode {
+    /// A bar.
     Bar,
+    /// A line every ten seconds.
     Plain,
+    /// Nothing.
     None,
 }
+
+/// Where progress goes.
 pub struct Sinks {
+    /// What is shown on the screen.
     pub mode: Mode,
+    /// The screen: standard error.
     pub screen: Box<dyn Write + Send>,
+    /// Events as JSON lines.
     pub events: Option<Box<dyn Write + Send>>,
+    /// The bars of this process; log lines go above them.
     pub bars: Option<MultiProgress>,
 }
-pub async fn show(mut receiver: tokio::sync::mpsc::Receiver<Event>, mut sinks: Sinks) {
-    while let Some(e) = receiver.recv().await {
-        let line = serde_json::to_string(&e).unwrap_or_default();
-        if let Some(events) = &mut sinks.events {
-            let _ = writeln!(events, "{line}");
+
+/// Shows every event until the channel closes.
+pub async fn show(mut receiver: mpsc::Receiver<Event>, sinks: Sinks) {
+    let mut screen = Screen::new(sinks);
+    let mut ticks = interval(if screen.bar.is_some() { DRAWN } else { PLAIN });
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    ticks.tick().await;
+    loop {
+        tokio::select! {
+            event = receiver.recv() => match event {
+                Some(event) => screen.take(&event),
+                None => break,
+            },
+            _ = ticks.tick() => screen.tick(),
         }
-        let _ = writeln!(sinks.screen, "{line}");
+    }
+    screen.end();
+}
+
+/// The display of one run.
+struct Screen {
+    mode: Mode,
+    out: Box<dyn Write + Send>,
+    events: Option<Box<dyn Write + Send>>,
+    bar: Option<Bar>,
+    notices: Notices,
+    pace: Pace,
+    totals: Totals,
+    last_line: Option<(Instant, Totals)>,
+}
+
+impl Screen {
+    fn new(sinks: Sinks) -> Self {
+        let bars = sinks.bars.filter(|_| sinks.mode == Mode::Bar);
+        Self {
+            mode: sinks.mode,
+            out: sinks.screen,
+            events: sinks.events,
+            bar: bars.map(|bars| Bar::new(&bars)),
+            notices: Notices::default(),
+            pace: Pace::default(),
+            totals: Totals::default(),
+            last_line: None,
+        }
+    }
+
+    fn take(&mut self, event: &Event) {
+        self.totals = event.totals;
+        self.pace.note(&event.totals);
+        self.write_event(event);
+        if let Some(notice) = self.notices.of(event) {
+            self.print(&notice);
+        }
+    }
+
+    /// A sink that fails is given up, once and with a word; the run goes on.
+    fn write_event(&mut self, event: &Event) {
+        let Some(sink) = &mut self.events else { return };
+        let written = serde_json::to_string(event)
+            .map_err(std::io::Error::from)
+            .and_then(|line| writeln!(sink, "{line}"))
+            .and_then(|()| sink.flush());
+        if let Err(error) = written {
+            tracing::warn!(%error, "events can no longer be written");
+            self.events = None;
+        }
+    }
+
+    fn tick(&mut self) {
+        if let Some(bar) = &self.bar {
+            bar.draw(&self.totals, &self.pace);
+        } else if self.is_news() {
+            self.plain_line();
+        }
+    }
+
+    /// Whether a plain line would say something, or nothing was said for long.
+    fn is_news(&self) -> bool {
+        self.last_line.is_none_or(|(at, totals)| totals != self.totals || at.elapsed() >= QUIET)
+    }
+
+    fn plain_line(&mut self) {
+        let clock = clock::local(clock::now());
+        let time = clock.get(11..19).unwrap_or_default().to_owned();
+        let line = line::plain(&self.totals, &self.pace);
+        self.print(&format!("{time} {line}"));
+        self.last_line = Some((Instant::now(), self.totals));
+    }
+
+    fn print(&mut self, line: &str) {
+        match (&self.bar, self.mode) {
+            (Some(bar), _) => bar.above(line),
+            (None, Mode::None) => {}
+            // A screen that is gone changes nothing about the run.
+            (None, _) => _ = writeln!(self.out, "{line}"),
+        }
+    }
+
+    fn end(mut self) {
+        match self.bar.take() {
+            Some(bar) => bar.end(&self.totals, &self.pace),
+            None if self.totals.total() > 0 => self.plain_line(),
+            None => {}
+        }
     }
 }
+
+#[cfg(test)]
+mod tests;

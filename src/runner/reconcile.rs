@@ -110,7 +110,7 @@ async fn take_in(
     match &looked.readable {
         Readable::Yes => *failures = 0,
         Readable::Never(why) => {
-            tracing::warn!(why, "no history; unknown outcomes wait for `resolve`")
+            tracing::warn!(why, "no history; unknown outcomes wait for `resolve`");
         }
         Readable::NotNow(why) => {
             *failures += 1;
@@ -122,7 +122,7 @@ async fn take_in(
         }
     }
     if hopeful == looked.missing.len() {
-        for unknown in &looked.unclear {
+        for (unknown, _) in &looked.unclear {
             shared.unknowns.take_slot(unknown.attempt);
         }
     }

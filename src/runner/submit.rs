@@ -108,7 +108,9 @@ async fn prepare_and_send(shared: &Shared, job: &Job, slot: Slot) -> Result<(), 
         price: job.price.unwrap_or(Micros::ZERO),
     };
     match shared.ledger.begin_attempt(new).await? {
-        Begun::Intent(intent) => send(shared, job, &intent, (endpoint, body), slot).await,
+        Begun::Intent(intent) => {
+            Post { shared, job, intent: &intent }.send(endpoint, body, slot).await
+        }
         Begun::NotPending => Ok(()),
         Begun::OverBudget => {
             block(shared, job);
@@ -124,186 +126,170 @@ fn block(shared: &Shared, job: &Job) {
     blocked.insert(job.batch, spent);
 }
 
-/// Sends the POST whose intent is durable, and records what became of it.
-async fn send(
-    shared: &Shared,
-    job: &Job,
-    intent: &Intent,
-    (endpoint, body): (Endpoint, String),
-    slot: Slot,
-) -> Result<(), Error> {
-    shared.count_submission();
-    let (batch, key) = (job.batch_name.clone(), job.key.clone());
-    let attempt = intent.number();
-    shared.tell(EventKind::AttemptSubmitted { batch, job: key, attempt, price: job.price }).await;
-    let answer = shared.api.submit(endpoint, body).await;
-    let Submitted { outcome, http_status, request_id } = answer;
-    let trouble = |class: &str, message: String| Trouble {
-        class: class.to_owned(),
-        message,
-        http_status,
-        request_id: request_id.clone(),
-    };
-    match outcome {
-        SubmitOutcome::Accepted { id } => {
-            accepted(shared, job, intent, (id, http_status, request_id), slot).await
-        }
-        SubmitOutcome::NotSent { message } => {
-            let trouble = trouble("not_sent", message);
-            wait(shared, job, intent, AttemptState::NotSent, trouble, None).await
-        }
-        SubmitOutcome::Rejected { next, class, message, retry_after } => {
-            rejected(shared, job, intent, next, trouble(class, message), retry_after).await
-        }
-        SubmitOutcome::Unknown { class, message } => {
-            unknown(shared, job, intent, trouble(class, message), slot).await
-        }
-    }
+/// One POST whose intent is durable.
+struct Post<'a> {
+    shared: &'a Shared,
+    job: &'a Job,
+    intent: &'a Intent,
 }
 
-async fn accepted(
-    shared: &Shared,
-    job: &Job,
-    intent: &Intent,
-    (id, http_status, request_id): (PredictionId, Option<u16>, Option<String>),
-    slot: Slot,
-) -> Result<(), Error> {
-    match shared.ledger.accept(intent, &id, http_status, request_id).await {
-        Err(Error::RepeatedPrediction { prediction }) => {
-            let trouble = Trouble {
-                class: "repeated_id".to_owned(),
-                message: format!(
-                    "the API answered with prediction {prediction}, which is another attempt's"
-                ),
-                http_status,
-                ..Trouble::default()
-            };
-            return unknown(shared, job, intent, trouble, slot).await;
-        }
-        other => other?,
-    }
-    for streak in [&shared.streaks.rejected, &shared.streaks.unknown, &shared.streaks.throttled] {
-        streak.store(0, Ordering::Relaxed);
-    }
-    shared
-        .tell(EventKind::PredictionAccepted {
-            batch: job.batch_name.clone(),
-            job: job.key.clone(),
-            attempt: intent.number(),
-            prediction: id.to_string(),
-            adopted: false,
-        })
-        .await;
-    if let Some(paid) = shared.ledger.paid_job(job.id).await? {
-        shared.poll(Polling::new(shared, paid, slot));
-    }
-    Ok(())
-}
-
-async fn rejected(
-    shared: &Shared,
-    job: &Job,
-    intent: &Intent,
-    next: Rejection,
-    trouble: Trouble,
-    retry_after: Option<Duration>,
-) -> Result<(), Error> {
-    let said = trouble.message.clone();
-    match next {
-        Rejection::Wait => {
-            wait(shared, job, intent, AttemptState::Rejected, trouble, retry_after).await
-        }
-        Rejection::Retry => {
-            let again = retry(shared, job);
-            refuse(shared, job, intent, AttemptState::Rejected, trouble, again).await
-        }
-        Rejection::JobFails => {
-            let in_a_row = shared.streaks.rejected.fetch_add(1, Ordering::Relaxed) + 1;
-            refuse(shared, job, intent, AttemptState::Rejected, trouble, Next::Failed).await?;
-            if in_a_row >= u64::from(REJECTIONS) {
-                stop(shared, Stop::Rejections(said)).await;
+impl Post<'_> {
+    /// Sends it, and records what became of it.
+    async fn send(&self, endpoint: Endpoint, body: String, slot: Slot) -> Result<(), Error> {
+        let shared = self.shared;
+        shared.count_submission();
+        shared
+            .tell(EventKind::AttemptSubmitted {
+                batch: self.job.batch_name.clone(),
+                job: self.job.key.clone(),
+                attempt: self.intent.number(),
+                price: self.job.price,
+            })
+            .await;
+        let Submitted { outcome, http_status, request_id } =
+            shared.api.submit(endpoint, body).await;
+        let answer = Answer { http_status, request_id };
+        match outcome {
+            SubmitOutcome::Accepted { id } => self.accepted(id, answer, slot).await,
+            SubmitOutcome::NotSent { message } => {
+                self.wait(AttemptState::NotSent, answer.trouble("not_sent", message), None).await
             }
-            Ok(())
+            SubmitOutcome::Rejected { next, class, message, retry_after } => {
+                self.rejected(next, answer.trouble(class, message), retry_after).await
+            }
+            SubmitOutcome::Unknown { class, message } => {
+                self.unknown(answer.trouble(class, message), slot).await
+            }
         }
-        Rejection::StopKey => halt(shared, job, intent, trouble, Stop::Key(said)).await,
-        Rejection::StopBalance => halt(shared, job, intent, trouble, Stop::Balance(said)).await,
-        Rejection::StopMisdirected => {
-            halt(shared, job, intent, trouble, Stop::Misdirected(said)).await
+    }
+
+    async fn accepted(&self, id: PredictionId, answer: Answer, slot: Slot) -> Result<(), Error> {
+        let Answer { http_status, request_id } = answer.clone();
+        let shared = self.shared;
+        match shared.ledger.accept(self.intent, &id, http_status, request_id).await {
+            Err(Error::RepeatedPrediction { prediction }) => {
+                let message = format!(
+                    "the API answered with prediction {prediction}, which is another attempt's"
+                );
+                return self.unknown(answer.trouble("repeated_id", message), slot).await;
+            }
+            other => other?,
         }
+        let streaks = &shared.streaks;
+        for streak in [&streaks.rejected, &streaks.unknown, &streaks.throttled] {
+            streak.store(0, Ordering::Relaxed);
+        }
+        shared
+            .tell(EventKind::PredictionAccepted {
+                batch: self.job.batch_name.clone(),
+                job: self.job.key.clone(),
+                attempt: self.intent.number(),
+                prediction: id.to_string(),
+                adopted: false,
+            })
+            .await;
+        if let Some(paid) = shared.ledger.paid_job(self.job.id).await? {
+            shared.poll(Polling::new(shared, paid, slot));
+        }
+        Ok(())
+    }
+
+    async fn rejected(
+        &self,
+        next: Rejection,
+        trouble: Trouble,
+        retry_after: Option<Duration>,
+    ) -> Result<(), Error> {
+        let said = trouble.message.clone();
+        match next {
+            Rejection::Wait => self.wait(AttemptState::Rejected, trouble, retry_after).await,
+            Rejection::Retry => {
+                let again = retry(self.shared, self.job);
+                self.refuse(AttemptState::Rejected, trouble, again).await
+            }
+            Rejection::JobFails => {
+                let rejected = &self.shared.streaks.rejected;
+                let in_a_row = rejected.fetch_add(1, Ordering::Relaxed) + 1;
+                self.refuse(AttemptState::Rejected, trouble, Next::Failed).await?;
+                if in_a_row >= u64::from(REJECTIONS) {
+                    stop(self.shared, Stop::Rejections(said)).await;
+                }
+                Ok(())
+            }
+            Rejection::StopKey => self.halt(trouble, Stop::Key(said)).await,
+            Rejection::StopBalance => self.halt(trouble, Stop::Balance(said)).await,
+            Rejection::StopMisdirected => self.halt(trouble, Stop::Misdirected(said)).await,
+        }
+    }
+
+    /// The account's trouble is no job's failure: the job is pending again, submitting stops.
+    async fn halt(&self, trouble: Trouble, why: Stop) -> Result<(), Error> {
+        stop(self.shared, why).await;
+        let next = Next::Again { not_before: clock::now(), counted: false };
+        self.refuse(AttemptState::Rejected, trouble, next).await
+    }
+
+    /// Only patience is asked for: nobody submits before the API said, or before a jittered pause.
+    async fn wait(
+        &self,
+        how: AttemptState,
+        trouble: Trouble,
+        retry_after: Option<Duration>,
+    ) -> Result<(), Error> {
+        let shared = self.shared;
+        let streak = shared.streaks.throttled.fetch_add(1, Ordering::Relaxed) + 1;
+        let backoff = shared.limits.backoff;
+        shared.rate.pause(backoff.delay_at_least(small(streak), retry_after));
+        let waits = u32::try_from(self.job.waits).unwrap_or(u32::MAX).saturating_add(1);
+        let not_before = clock::after(clock::now(), backoff.delay_at_least(waits, retry_after));
+        self.refuse(how, trouble, Next::Again { not_before, counted: false }).await
+    }
+
+    /// Commits a refusal and tells it.
+    async fn refuse(&self, how: AttemptState, trouble: Trouble, next: Next) -> Result<(), Error> {
+        self.shared.ledger.refuse(self.intent, how, trouble.clone(), next).await?;
+        self.shared.tell_trouble(self.job, self.intent.number(), &trouble, next).await;
+        Ok(())
+    }
+
+    /// Nobody knows whether it was charged: the slot stays taken until the history was asked.
+    async fn unknown(&self, trouble: Trouble, slot: Slot) -> Result<(), Error> {
+        let shared = self.shared;
+        shared.ledger.lose_sight(self.intent, trouble.clone()).await?;
+        let streak = shared.streaks.unknown.fetch_add(1, Ordering::Relaxed) + 1;
+        if streak >= 3 {
+            shared.rate.pause(shared.limits.backoff.delay(small(streak - 2)));
+        }
+        shared
+            .tell(EventKind::OutcomeUnknown {
+                batch: self.job.batch_name.clone(),
+                job: self.job.key.clone(),
+                attempt: self.intent.number(),
+                class: trouble.class,
+                message: trouble.message,
+            })
+            .await;
+        reconcile::arose(shared, self.intent.attempt(), slot);
+        Ok(())
     }
 }
 
-/// The account's trouble is no job's failure: the job is pending again and submitting stops.
-async fn halt(
-    shared: &Shared,
-    job: &Job,
-    intent: &Intent,
-    trouble: Trouble,
-    why: Stop,
-) -> Result<(), Error> {
-    shared.gate.stop(why.clone());
-    let next = Next::Again { not_before: clock::now(), counted: false };
-    refuse(shared, job, intent, AttemptState::Rejected, trouble, next).await?;
-    shared.tell(EventKind::RunPaused { reason: why.reason() }).await;
-    shared.wake_all();
-    Ok(())
+/// The outside of the API's answer.
+#[derive(Clone)]
+struct Answer {
+    http_status: Option<u16>,
+    request_id: Option<String>,
 }
 
-/// Only patience is asked for: nobody submits before the API said, or before a jittered pause.
-async fn wait(
-    shared: &Shared,
-    job: &Job,
-    intent: &Intent,
-    how: AttemptState,
-    trouble: Trouble,
-    retry_after: Option<Duration>,
-) -> Result<(), Error> {
-    let streak = shared.streaks.throttled.fetch_add(1, Ordering::Relaxed) + 1;
-    let backoff = shared.limits.backoff;
-    shared.rate.pause(backoff.delay_at_least(small(streak), retry_after));
-    let waits = u32::try_from(job.waits).unwrap_or(u32::MAX).saturating_add(1);
-    let not_before = clock::after(clock::now(), backoff.delay_at_least(waits, retry_after));
-    refuse(shared, job, intent, how, trouble, Next::Again { not_before, counted: false }).await
-}
-
-/// Commits a refusal and tells it.
-async fn refuse(
-    shared: &Shared,
-    job: &Job,
-    intent: &Intent,
-    how: AttemptState,
-    trouble: Trouble,
-    next: Next,
-) -> Result<(), Error> {
-    shared.ledger.refuse(intent, how, trouble.clone(), next).await?;
-    shared.tell_trouble(job, intent.number(), &trouble, next).await;
-    Ok(())
-}
-
-/// Nobody knows whether it was charged: the slot stays taken until the history was asked.
-async fn unknown(
-    shared: &Shared,
-    job: &Job,
-    intent: &Intent,
-    trouble: Trouble,
-    slot: Slot,
-) -> Result<(), Error> {
-    shared.ledger.lose_sight(intent, trouble.clone()).await?;
-    let streak = shared.streaks.unknown.fetch_add(1, Ordering::Relaxed) + 1;
-    if streak >= 3 {
-        shared.rate.pause(shared.limits.backoff.delay(small(streak - 2)));
+impl Answer {
+    fn trouble(&self, class: &str, message: String) -> Trouble {
+        Trouble {
+            class: class.to_owned(),
+            message,
+            http_status: self.http_status,
+            request_id: self.request_id.clone(),
+        }
     }
-    shared
-        .tell(EventKind::OutcomeUnknown {
-            batch: job.batch_name.clone(),
-            job: job.key.clone(),
-            attempt: intent.number(),
-            class: trouble.class,
-            message: trouble.message,
-        })
-        .await;
-    reconcile::arose(shared, intent.attempt(), slot);
-    Ok(())
 }
 
 /// Where a job goes after a counted failure.

@@ -40,12 +40,19 @@ pub fn environment() -> Result<Partial, Vec<String>> {
     if wrong.is_empty() { Ok(partial) } else { Err(wrong) }
 }
 
-/// The key: from the file where one is named, else from the environment.
-pub fn api_key(file: Option<&std::path::Path>) -> Result<Option<SecretString>, KeyError> {
-    if let Some(path) = file {
+/// The key: from the file a flag names, else from the environment, else from the file that the
+/// settings name.
+pub fn api_key(
+    flag: Option<&std::path::Path>,
+    settings: Option<&std::path::Path>,
+) -> Result<Option<SecretString>, KeyError> {
+    if let Some(path) = flag {
         return key_from_file(path).map(Some);
     }
-    variable(KEY).map(|text| key::checked(&text, KEY)).transpose()
+    if let Some(text) = variable(KEY) {
+        return key::checked(&text, KEY).map(Some);
+    }
+    settings.map(key_from_file).transpose()
 }
 
 /// The filter of logs, where one is set.

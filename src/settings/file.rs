@@ -156,7 +156,7 @@ pub(super) fn set(partial: &mut Partial, key: &str, said: &Said) -> Result<(), S
         "proxy" => partial.proxy = Some(parse_url(&said.text()?)?),
         "concurrency" => partial.concurrency = Some(parse_count(&said.text()?)?),
         "downloads" => partial.downloads = Some(parse_count(&said.text()?)?),
-        "rpm" => partial.rpm = Some(parse_count(&said.text()?)?),
+        "rpm" => partial.rpm = Some(parse_rate(&said.text()?)?),
         "budget" => partial.budget = Some(parse_money(&said.text()?)?),
         "max_attempts" => partial.max_attempts = Some(parse_count(&said.text()?)?),
         "max_double" => partial.max_double = Some(parse_money(&said.text()?)?),
@@ -220,6 +220,14 @@ pub fn parse_count(said: &str) -> Result<NonZeroU32, String> {
         || format!("expected a whole number from 1 to 10000, found `{}`", text::visible(said));
     let number: NonZeroU32 = said.trim().parse().map_err(|_| wrong())?;
     if number.get() <= 10_000 { Ok(number) } else { Err(wrong()) }
+}
+
+/// Reads a number of submissions a minute, from 1 to a million.
+pub fn parse_rate(said: &str) -> Result<NonZeroU32, String> {
+    let wrong =
+        || format!("expected a whole number from 1 to 1000000, found `{}`", text::visible(said));
+    let number: NonZeroU32 = said.trim().parse().map_err(|_| wrong())?;
+    if number.get() <= 1_000_000 { Ok(number) } else { Err(wrong()) }
 }
 
 /// Reads an amount of dollars.

@@ -16,7 +16,7 @@ use url::Url;
 use crate::domain::{Diagnostic, Micros};
 
 pub use environment::{api_key, environment, log_filter, no_color};
-pub use file::{DEFAULT_CONFIG, from_table, load, parse_count, parse_money, parse_url};
+pub use file::{DEFAULT_CONFIG, from_table, load, parse_count, parse_money, parse_rate, parse_url};
 pub use key::{KeyError, key_from_file};
 pub use partial::Partial;
 
@@ -84,10 +84,14 @@ impl std::str::FromStr for TimeOfDay {
     fn from_str(text: &str) -> Result<Self, String> {
         let wrong = || format!("`{text}` is not a time of day; write HH:MM, for example 23:00");
         let (hour, minute) = text.split_once(':').ok_or_else(wrong)?;
-        let (hour, minute): (i8, i8) =
-            (hour.parse().map_err(|_| wrong())?, minute.parse().map_err(|_| wrong())?);
-        let fits = (0..24).contains(&hour) && (0..60).contains(&minute);
-        if fits { Ok(Self { hour, minute }) } else { Err(wrong()) }
+        let number = |digits: &str, limit: i8| {
+            let written = digits.len() == 2 && digits.bytes().all(|byte| byte.is_ascii_digit());
+            written.then(|| digits.parse().ok()).flatten().filter(|number| *number < limit)
+        };
+        match (number(hour, 24), number(minute, 60)) {
+            (Some(hour), Some(minute)) => Ok(Self { hour, minute }),
+            _ => Err(wrong()),
+        }
     }
 }
 
@@ -235,9 +239,15 @@ impl Layers {
     }
 }
 
-/// Values that are right alone and wrong together.
+/// The shortest `--poll-min`.
+const LEAST_POLL: Duration = Duration::from_millis(10);
+
+/// Values that are out of bounds, or right alone and wrong together.
 fn wrong_together(settings: &Settings) -> Vec<String> {
     let mut wrong = Vec::new();
+    if settings.poll_min < LEAST_POLL {
+        wrong.push("--poll-min is too short; polls less than 10ms apart help nobody".to_owned());
+    }
     if settings.poll_min > settings.poll_max {
         wrong.push("--poll-min is longer than --poll-max; make it shorter".to_owned());
     }
@@ -257,24 +267,23 @@ fn wrong_together(settings: &Settings) -> Vec<String> {
     wrong
 }
 
-/// Two manifests of one run whose `[run]` tables say different things.
+/// The `[run]` tables of several manifests as one layer; two that say different things are refused.
 pub fn merge_manifests(
     tables: impl IntoIterator<Item = (String, Partial)>,
 ) -> Result<Partial, Vec<Diagnostic>> {
-    let mut merged: Option<(String, Partial)> = None;
+    let mut merged = Partial::default();
     for (file, table) in tables {
-        match &merged {
-            None => merged = Some((file, table)),
-            Some((_, first)) if *first == table => {}
-            Some((first, _)) => {
-                let place = crate::domain::Position::new(&file.into(), 0, 0);
-                return Err(vec![place.says(format!(
-                    "its [run] table differs from that of {first}; run them one after the other, or give flags"
-                ))]);
-            }
+        let both = merged.clone().over(table.clone());
+        if both != table.over(merged) {
+            let place = crate::domain::Position::new(&file.into(), 0, 0);
+            return Err(vec![place.says(
+                "its [run] table contradicts that of another manifest of this run; \
+                 run them one after the other, or give flags",
+            )]);
         }
+        merged = both;
     }
-    Ok(merged.map(|(_, table)| table).unwrap_or_default())
+    Ok(merged)
 }
 
 #[cfg(test)]

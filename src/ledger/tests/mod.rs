@@ -7,6 +7,7 @@ mod fence;
 mod groups;
 mod import;
 mod kept;
+mod make;
 mod money;
 mod opening;
 mod outcomes;
@@ -18,15 +19,13 @@ mod views;
 
 use std::path::PathBuf;
 
-use serde_json::{Map, Value};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{AssertSqlSafe, ConnectOptions as _};
 use tempfile::TempDir;
 
+use self::make::*;
 use super::*;
-use crate::domain::{
-    Digest, JobSpec, JobState, Micros, Origin, Position, PredictionId, Request, Timestamp, clock,
-};
+use crate::domain::{Digest, JobState, Micros, Origin, Timestamp, clock};
 
 /// What one attempt costs here.
 const PRICE: Micros = Micros(100_000);
@@ -145,71 +144,6 @@ async fn number(connection: &mut SqliteConnection, sql: &str) -> i64 {
 /// Runs statements on a plain connection.
 async fn run(connection: &mut SqliteConnection, sql: &str) -> sqlx::Result<()> {
     sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).execute(connection).await.map(|_| ())
-}
-
-fn origin() -> Origin {
-    Origin::from_ledger("https://api.example".to_owned())
-}
-
-fn prediction(id: &str) -> PredictionId {
-    PredictionId::parse(id).unwrap()
-}
-
-fn trouble(class: &str) -> Trouble {
-    Trouble {
-        class: class.to_owned(),
-        message: format!("it was {class}"),
-        http_status: Some(502),
-        request_id: Some("req-1".to_owned()),
-    }
-}
-
-fn at_once(counted: bool) -> Next {
-    Next::Again { not_before: clock::from_millis(0), counted }
-}
-
-fn new_batch(name: &str) -> NewBatch {
-    NewBatch {
-        name: name.to_owned(),
-        manifest: "films.csv".to_owned(),
-        origin: origin(),
-        budget: None,
-    }
-}
-
-fn new_job(key: &str) -> NewJob {
-    let prompt = Value::from(format!("a film of {key}"));
-    NewJob {
-        spec: JobSpec {
-            key: key.to_owned(),
-            request: Request {
-                model: "model".to_owned(),
-                params: Map::from_iter([("prompt".to_owned(), prompt)]),
-            },
-            media: Vec::new(),
-            output: None,
-            vars: Map::new(),
-            priority: 0,
-            price: None,
-            row: 1,
-            position: Position::new(&"films.csv".into(), 2, 0),
-        },
-        price: Some(PRICE),
-        invalid: None,
-    }
-}
-
-fn file(number: i64, path: &str) -> NewArtifact {
-    NewArtifact {
-        number,
-        path: path.to_owned(),
-        folded: path.to_lowercase(),
-        temp: format!(".{path}.partial"),
-        bytes: 4075,
-        sha256: Digest::of(path.as_bytes()),
-        media: r#"{"type":"video/mp4"}"#.to_owned(),
-        source_host: Some("cdn.example".to_owned()),
-    }
 }
 
 fn is_illegal<T>(result: &Result<T>) -> bool {

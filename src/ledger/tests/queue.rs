@@ -2,6 +2,7 @@
 
 use sqlx::{AssertSqlSafe, Row as _};
 
+use super::super::queue::{AT_WORK, paid_query};
 use super::*;
 
 #[tokio::test]
@@ -93,16 +94,13 @@ async fn paid_jobs_come_page_by_page_with_what_was_paid() {
 async fn no_lane_reads_the_whole_table() {
     let desk = Desk::open().await;
     let mut raw = desk.raw().await;
-    let work = "j.state IN ('submitting', 'submitted', 'ready', 'storing', 'unknown')";
+    let work = format!("{} WHERE {AT_WORK} AND j.state = ?1 AND j.id > ?2", paid_query());
     let open = "a.state IN ('intent', 'unknown', 'accepted')";
     let pending = "SELECT j.id FROM jobs j WHERE j.batch_id = ?1 AND j.state = 'pending'";
     for (sql, index) in [
         (format!("{pending} ORDER BY j.priority DESC, j.id LIMIT 9"), "jobs_pending"),
         (format!("{pending} AND j.not_before > 0"), "jobs_waiting"),
-        (
-            format!("SELECT * FROM jobs j WHERE {work} AND j.state = ?1 AND j.id > ?2"),
-            "jobs_at_work",
-        ),
+        (format!("{work} ORDER BY j.id LIMIT 9"), "jobs_at_work"),
         (format!("SELECT * FROM attempts a WHERE {open} AND a.state = 'unknown'"), "attempts_open"),
         (format!("SELECT 1 FROM attempts a WHERE a.job_id = ?1 AND {open}"), "attempts_open"),
         (

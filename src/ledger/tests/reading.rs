@@ -99,5 +99,8 @@ async fn a_log_without_its_database_is_never_started_over() {
     for error in [Ledger::open(&path).await.err(), Ledger::read(&path).await.err()] {
         assert!(matches!(error, Some(Error::Damaged { .. })), "{error:?}");
     }
-    assert!(std::fs::metadata(beside(&path, "-wal")).unwrap().len() > 0);
+    std::fs::remove_file(&path).unwrap();
+    let error = Ledger::open(&path).await.err();
+    assert!(matches!(error, Some(Error::Damaged { .. })), "{error:?}");
+    assert!(!path.exists() && std::fs::metadata(beside(&path, "-wal")).unwrap().len() > 0);
 }

@@ -1,0 +1,151 @@
+//! Rows of the manifests into the ledger: new ones come in, changed ones are rewritten where that was
+//! asked for, and pending jobs whose rows are gone are taken out. What is paid for is never touched.
+
+use std::collections::HashSet;
+
+use super::context::Context;
+use super::manifests::{self, Opened};
+use super::plan::Planned;
+use crate::domain::{JobState, Origin, text};
+use crate::ledger::{BatchId, JobFilter, JobId, Ledger, NewBatch, NewJob};
+use crate::plan::{Action, walk};
+
+/// Jobs looked at in one go.
+const PAGE: u32 = 500;
+
+/// The batches of a run with their names, and how many jobs came into each.
+pub(super) type Enqueued = (Vec<(BatchId, String)>, Vec<(String, u64)>);
+
+/// Brings every manifest's rows in.
+pub(super) async fn all(
+    cx: &mut Context,
+    ledger: &Ledger,
+    origin: &Origin,
+    (opened, plans): (&[Opened], &[Planned]),
+) -> anyhow::Result<Enqueued> {
+    let mut batches = Vec::new();
+    let mut news = Vec::new();
+    for (opened, plan) in opened.iter().zip(plans) {
+        let new = NewBatch {
+            name: plan.batch.clone(),
+            manifest: opened.manifest.file().to_owned(),
+            origin: origin.clone(),
+            budget: plan.budget,
+        };
+        let id = ledger.open_batch(new).await?;
+        let (enqueued, wanted) = bring_in(cx, ledger, (id, opened)).await?;
+        if enqueued > 0 {
+            news.push((plan.batch.clone(), enqueued));
+        }
+        let whole = plan.summary.rows.of(Action::Invalid) == 0;
+        if whole && pending(ledger, &plan.batch).await? > wanted {
+            take_out_removed(cx, ledger, (id, opened)).await?;
+        }
+        revive(ledger, id).await?;
+        batches.push((id, plan.batch.clone()));
+    }
+    Ok((batches, news))
+}
+
+async fn pending(ledger: &Ledger, batch: &str) -> anyhow::Result<u64> {
+    let views = ledger.batches(&[batch.to_owned()]).await?;
+    Ok(views.iter().map(|view| view.tally.count(JobState::Pending)).sum())
+}
+
+/// Returns how many jobs are new, and how many pending ones the manifest wants.
+async fn bring_in(
+    cx: &Context,
+    ledger: &Ledger,
+    (batch, opened): (BatchId, &Opened),
+) -> anyhow::Result<(u64, u64)> {
+    let on_change = manifests::on_change(&cx.settings);
+    let (mut enqueued, mut wanted) = (0, 0);
+    walk(&opened.manifest, Some((ledger, batch)), on_change, async |chunk| {
+        let mut fresh = Vec::new();
+        for row in chunk.into_iter().flatten() {
+            let is_pending = row.known.as_ref().is_some_and(|k| k.state == JobState::Pending);
+            wanted += u64::from(is_pending || row.costs);
+            if !row.costs || !row.mistakes.is_empty() {
+                continue;
+            }
+            let row = *row;
+            let job = NewJob { spec: row.spec, price: row.price, invalid: None };
+            match row.known {
+                None => fresh.push(job),
+                Some(known)
+                    if row.action == Action::Changed || known.state == JobState::Invalid =>
+                {
+                    ledger.rewrite(known.id, job).await?;
+                }
+                Some(_) => {}
+            }
+        }
+        enqueued += fresh.len() as u64;
+        if fresh.is_empty() { Ok(()) } else { ledger.enqueue(batch, fresh).await }
+    })
+    .await
+    .map_err(manifests::explain)?;
+    Ok((enqueued, wanted))
+}
+
+/// A row that is no longer in the manifest is no longer wanted: its job is canceled if nothing was
+/// paid for it, and kept otherwise.
+async fn take_out_removed(
+    cx: &mut Context,
+    ledger: &Ledger,
+    (batch, opened): (BatchId, &Opened),
+) -> anyhow::Result<()> {
+    let mut wanted: Option<HashSet<String>> = None;
+    let mut removed = Vec::new();
+    let mut filter =
+        JobFilter { batch: Some(batch), states: vec![JobState::Pending], ..JobFilter::default() };
+    loop {
+        let page = ledger.jobs(&filter, PAGE).await?;
+        let Some(last) = page.last() else { break };
+        filter.after = Some(last.id);
+        let keys = match &mut wanted {
+            Some(keys) => keys,
+            None => wanted.insert(keys_of(opened)?),
+        };
+        removed.extend(page.iter().filter(|job| !keys.contains(&job.key)).map(|job| job.id));
+    }
+    if removed.is_empty() {
+        return Ok(());
+    }
+    let mut canceled = 0;
+    for some in removed.chunks(PAGE as usize) {
+        canceled +=
+            ledger.move_all(None, some.to_vec(), JobState::Pending, JobState::Canceled).await?;
+    }
+    writeln!(
+        cx.err,
+        "{}: {} whose rows are no longer in the manifest canceled before submission",
+        text::visible(opened.manifest.batch()),
+        text::count(canceled, "pending job")
+    )?;
+    Ok(())
+}
+
+fn keys_of(opened: &Opened) -> anyhow::Result<HashSet<String>> {
+    let rows = opened
+        .manifest
+        .rows()
+        .map_err(|mistakes| manifests::explain(crate::plan::WalkError::Manifest(mistakes)))?;
+    Ok(rows.filter_map(Result::ok).map(|spec| spec.key).collect())
+}
+
+/// What was set aside is asked about once more: it is paid for, and asking is free.
+async fn revive(ledger: &Ledger, batch: BatchId) -> anyhow::Result<()> {
+    for state in [JobState::Quarantined, JobState::LostOutput] {
+        let mut after = JobId(0);
+        loop {
+            let page = ledger.paid(state, after, PAGE).await?;
+            let Some(last) = page.last() else { break };
+            after = last.job.id;
+            for paid in page.iter().filter(|paid| paid.job.batch == batch) {
+                ledger.poll_again(paid.job.id).await?;
+            }
+        }
+    }
+    Ok(())
+}

@@ -7,7 +7,7 @@ use secrecy::SecretString;
 use serde_json::Value;
 
 use crate::artifacts::{Artifacts, FetchSettings};
-use crate::atlas::{Api, ApiSettings};
+use crate::atlas::ApiSettings;
 use crate::cli::Common;
 use crate::domain::{Diagnostic, origin, text};
 use crate::exit::Exit;
@@ -252,17 +252,16 @@ impl Context {
         })
     }
 
-    /// A client of the API, with the key.
-    pub fn api(&self) -> anyhow::Result<Api> {
-        let key = self.key()?;
-        if key.is_none() {
-            return Err(Wrong(NO_KEY.to_owned()).into());
+    /// Refuses to go on without a key, which only the embedded simulator does not need.
+    pub fn need_key(&self, simulated: bool) -> anyhow::Result<()> {
+        if simulated || self.key()?.is_some() {
+            return Ok(());
         }
-        Ok(Api::new(self.api_settings(self.settings.base_url.clone(), key))?)
+        Err(Wrong(NO_KEY.to_owned()).into())
     }
 
     /// The key, where there is one.
-    pub fn key(&self) -> anyhow::Result<Option<SecretString>> {
+    pub(super) fn key(&self) -> anyhow::Result<Option<SecretString>> {
         let flag = self.layers.flags.api_key_file.as_deref();
         settings::api_key(flag, self.settings.api_key_file.as_deref())
             .map_err(|error| Wrong(error.to_string()).into())
@@ -292,7 +291,7 @@ impl Context {
 }
 
 /// What to do where there is no key.
-pub(super) const NO_KEY: &str = "there is no API key; set ATLASCLOUD_API_KEY, or name a file with \
+const NO_KEY: &str = "there is no API key; set ATLASCLOUD_API_KEY, or name a file with \
     --api-key-file, or try the simulator with --simulate";
 
 fn filter(batch: Option<BatchId>, key: &str) -> JobFilter {

@@ -16,7 +16,7 @@ mod status;
 mod table;
 mod verify;
 
-use crate::cli::{ApiArgs, Cli, Command, Common, ListArgs};
+use crate::cli::{Cli, Command, Common, ListArgs};
 use crate::domain::JobState;
 use crate::exit::Exit;
 use crate::settings::Partial;
@@ -44,10 +44,10 @@ pub async fn dispatch(cli: Cli) -> Result<Exit, Failure> {
         Command::Cancel(args) => {
             done(requeue::cancel(&mut open(Partial::default())?, &args.names).await)
         }
-        Command::Resolve(args) => {
-            let api: ApiArgs = args.api.clone();
-            let mut cx = open(api.partial())?;
-            done(resolve::resolve(&mut cx, &args).await)
+        Command::Resolve(mut args) => {
+            let simulation = simulate::Simulation::asked(&mut args.api)?;
+            let mut cx = open(args.api.partial())?;
+            done(resolve::resolve(&mut cx, &args, simulation).await)
         }
         Command::Verify(args) => {
             let mut cx = open(Partial::default())?;

@@ -4,6 +4,7 @@
 use serde_json::json;
 
 use super::Context;
+use super::simulate::Simulation;
 use crate::atlas::{Api, PollAnswer};
 use crate::cli::ResolveArgs;
 use crate::domain::{JobState, PredictionId, clock, text};
@@ -12,7 +13,11 @@ use crate::ledger::{BatchId, JobId, Ledger, UnknownAttempt};
 use crate::runner::{Lookup, Readable};
 
 /// Carries the decisions out; with none, asks the history and the predictions again.
-pub(super) async fn resolve(cx: &mut Context, decisions: &ResolveArgs) -> anyhow::Result<Exit> {
+pub(super) async fn resolve(
+    cx: &mut Context,
+    decisions: &ResolveArgs,
+    simulation: Option<Simulation>,
+) -> anyhow::Result<Exit> {
     let ledger = cx.write_ledger().await?;
     let batch = match &decisions.batch {
         Some(name) => Some(cx.batch(&ledger, name).await?.id),
@@ -21,7 +26,12 @@ pub(super) async fn resolve(cx: &mut Context, decisions: &ResolveArgs) -> anyhow
     let result = if decide(cx, &ledger, batch, decisions).await? {
         Ok(Exit::Done)
     } else {
-        ask_again(cx, &ledger, batch).await
+        let (api, simulator) = Simulation::api(simulation, cx).await?;
+        let exit = ask_again(cx, &ledger, &api, batch).await;
+        if let Some(simulator) = simulator {
+            simulator.stop().await;
+        }
+        exit
     };
     ledger.close().await;
     result
@@ -93,18 +103,21 @@ fn say(cx: &mut Context, unknown: &UnknownAttempt, what: &str) -> anyhow::Result
 async fn ask_again(
     cx: &mut Context,
     ledger: &Ledger,
+    api: &Api,
     batch: Option<BatchId>,
 ) -> anyhow::Result<Exit> {
-    let api = cx.api()?;
     let absence_wait = cx.settings.absence_wait;
-    let looked = Lookup { ledger, api: &api, absence_wait, batch }.look().await?;
+    let looked = Lookup { ledger, api, absence_wait, batch }.look().await?;
     if let Readable::Never(why) | Readable::NotNow(why) = &looked.readable {
         writeln!(cx.err, "the history cannot be asked: {why}")?;
     }
     for (unknown, how) in &looked.settled {
         say(cx, unknown, how.as_str())?;
     }
-    let revived = poll_set_aside(cx, ledger, &api, batch).await?;
+    for (unknown, found) in &looked.unclear {
+        explain(cx, unknown, found)?;
+    }
+    let revived = poll_set_aside(cx, ledger, api, batch).await?;
     let left = ledger.unknowns(u32::MAX).await?;
     let left = left.iter().filter(|unknown| batch.is_none_or(|id| id == unknown.batch)).count();
     if !cx.json() {
@@ -116,6 +129,23 @@ async fn ask_again(
         )?;
     }
     Ok(if left == 0 { Exit::Done } else { Exit::NeedsDecision })
+}
+
+/// What the operator needs to decide a case that no look can settle.
+fn explain(
+    cx: &mut Context,
+    unknown: &UnknownAttempt,
+    found: &[PredictionId],
+) -> anyhow::Result<()> {
+    if found.is_empty() {
+        return Ok(());
+    }
+    let name = format!("{}/{}", text::visible(&unknown.batch_name), text::visible(&unknown.key));
+    writeln!(cx.err, "{name}: the history shows more tasks with this request than are missing:")?;
+    for id in found {
+        writeln!(cx.err, "  nightreel resolve --adopt {name}={id}")?;
+    }
+    Ok(())
 }
 
 async fn poll_set_aside(

@@ -10,7 +10,7 @@ use indicatif::MultiProgress;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use super::context::{Context, Failure, NO_KEY, Wrong};
+use super::context::{Context, Failure, Wrong};
 use super::manifests::{self, Opened};
 use super::plan::{self, Planned};
 use super::simulate::Simulation;
@@ -25,7 +25,6 @@ use crate::plan::Action;
 use crate::progress::{self, Mode, Sinks};
 use crate::runner::{self, Backoff, Gate, Limits, Parts, Signals};
 use crate::settings::{self, LogFormat, ProgressMode, Settings, TimeOfDay};
-use crate::simulator::Simulator;
 use crate::telemetry::{self, Logging};
 
 /// Events that may wait for the display.
@@ -93,10 +92,7 @@ struct Night {
 
 impl Night {
     async fn work(self, cx: &mut Context, simulation: Option<Simulation>) -> anyhow::Result<Exit> {
-        let key = cx.key()?;
-        if key.is_none() && !cx.simulated {
-            return Err(Wrong(NO_KEY.to_owned()).into());
-        }
+        cx.need_key(simulation.is_some())?;
         make_state_dir(&cx.settings.state_dir)?;
         let _owner = Ownership::take(&cx.settings.state_dir)?;
         let bars = MultiProgress::new();
@@ -109,12 +105,7 @@ impl Night {
         if !wait_for(cx, &mut signals).await? {
             return Ok(Exit::Interrupted);
         }
-        let simulator = match simulation {
-            Some(simulation) => Some(simulation.start(cx).await?),
-            None => None,
-        };
-        let key = if simulator.is_some() { Some("simulator".to_owned().into()) } else { key };
-        let api = Api::new(cx.api_settings(base_url(cx, simulator.as_ref()), key))?;
+        let (api, simulator) = Simulation::api(simulation, cx).await?;
         let exit = self.run_lanes(cx, api, (signals, bars)).await;
         if let Some(simulator) = simulator {
             simulator.stop().await;
@@ -205,10 +196,6 @@ impl Night {
         ))
         .into())
     }
-}
-
-fn base_url(cx: &Context, simulator: Option<&Simulator>) -> url::Url {
-    simulator.map_or_else(|| cx.settings.base_url.clone(), |sim| sim.base_url().clone())
 }
 
 fn make_state_dir(path: &Path) -> anyhow::Result<()> {

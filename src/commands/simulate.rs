@@ -4,6 +4,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use super::context::{Context, Failure, Wrong};
+use crate::atlas::Api;
 use crate::cli::{ApiArgs, SimulateArgs};
 use crate::domain::text;
 use crate::exit::Exit;
@@ -64,6 +65,12 @@ pub(super) struct Simulation {
 }
 
 impl Simulation {
+    /// What `--simulate` asks for where no manifest can be meant.
+    pub(super) fn asked(api: &mut ApiArgs) -> Result<Option<Self>, Failure> {
+        let Some(path) = api.simulate.take() else { return Ok(None) };
+        Ok(Some(Self { scenario: scenario(path.as_deref())? }))
+    }
+
     /// Starts it. Its book stays in the state folder, so that what it was paid for is known to it
     /// again after a crash.
     pub(super) async fn start(&self, cx: &Context) -> anyhow::Result<Simulator> {
@@ -76,6 +83,24 @@ impl Simulation {
             key: None,
         };
         Ok(Simulator::start(options).await?)
+    }
+}
+
+impl Simulation {
+    /// A client of the API: of the simulator, which is started, or of the one the settings name.
+    pub(super) async fn api(
+        simulation: Option<Self>,
+        cx: &Context,
+    ) -> anyhow::Result<(Api, Option<Simulator>)> {
+        cx.need_key(simulation.is_some())?;
+        let Some(simulation) = simulation else {
+            let settings = cx.api_settings(cx.settings.base_url.clone(), cx.key()?);
+            return Ok((Api::new(settings)?, None));
+        };
+        let simulator = simulation.start(cx).await?;
+        let key = Some("simulator".to_owned().into());
+        let settings = cx.api_settings(simulator.base_url().clone(), key);
+        Ok((Api::new(settings)?, Some(simulator)))
     }
 }
 

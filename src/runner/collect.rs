@@ -1,7 +1,7 @@
 //! The collect lane: completed predictions become files in place. Nothing here costs money, so it is
 //! tried as long as there is hope; a result is never bought again.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -40,6 +40,12 @@ struct Trials {
     busy: bool,
 }
 
+impl Trials {
+    fn is_free(&self) -> bool {
+        !self.busy && self.not_before <= Instant::now()
+    }
+}
+
 /// The lane's memory of jobs that did not go through at once.
 #[derive(Default)]
 struct Book(Mutex<HashMap<JobId, Trials>>);
@@ -56,10 +62,16 @@ impl Book {
         }))
     }
 
-    /// Takes a job if nobody has it and its pause is over.
+    /// Whether nobody has a job and its pause is over.
+    fn is_free(&self, job: JobId) -> bool {
+        let book = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        book.get(&job).is_none_or(Trials::is_free)
+    }
+
+    /// Takes a job if it is free.
     fn take(&self, job: JobId) -> bool {
         self.with(job, |trials| {
-            let free = !trials.busy && trials.not_before <= Instant::now();
+            let free = trials.is_free();
             trials.busy |= free;
             free
         })
@@ -76,6 +88,7 @@ impl Book {
 /// Collects until the run is to end. A download that is cut then goes on in the next run.
 pub(super) async fn lane(shared: Arc<Shared>) -> Result<(), Error> {
     let book = Arc::new(Book::default());
+    let mut candidates = VecDeque::new();
     let mut tasks = JoinSet::new();
     loop {
         let permit = tokio::select! {
@@ -83,7 +96,7 @@ pub(super) async fn lane(shared: Arc<Shared>) -> Result<(), Error> {
             () = shared.gate.leaving() => return Ok(()),
         };
         let Ok(permit) = permit else { return Ok(()) };
-        if let Some(paid) = next(&shared, &book).await? {
+        if let Some(paid) = next(&shared, &book, &mut candidates).await? {
             let busy = shared.begin_work();
             tasks.spawn(one(Arc::clone(&shared), Arc::clone(&book), paid, (permit, busy)));
         } else {
@@ -103,22 +116,41 @@ pub(super) async fn lane(shared: Arc<Shared>) -> Result<(), Error> {
     }
 }
 
-/// The next job to collect; what a crash left in `storing` goes first.
-async fn next(shared: &Shared, book: &Book) -> Result<Option<Paid>, Error> {
+/// The next job to collect, from the candidates read before or from a new page of them.
+async fn next(
+    shared: &Shared,
+    book: &Book,
+    candidates: &mut VecDeque<JobId>,
+) -> Result<Option<Paid>, Error> {
+    loop {
+        while let Some(job) = candidates.pop_front() {
+            if let Some(paid) = take(shared, book, job).await? {
+                return Ok(Some(paid));
+            }
+        }
+        *candidates = page(shared, book).await?;
+        if candidates.is_empty() {
+            return Ok(None);
+        }
+    }
+}
+
+/// Jobs that are free to be collected; what a crash left in `storing` goes first.
+async fn page(shared: &Shared, book: &Book) -> Result<VecDeque<JobId>, Error> {
     for state in [JobState::Storing, JobState::Ready] {
         let mut after = JobId(0);
         loop {
             let page = shared.ledger.paid(state, after, PAGE).await?;
             let Some(last) = page.last().map(|paid| paid.job.id) else { break };
             after = last;
-            for paid in page.iter().filter(|paid| shared.is_mine(paid)) {
-                if let Some(paid) = take(shared, book, paid.job.id).await? {
-                    return Ok(Some(paid));
-                }
+            let mine = page.iter().filter(|paid| shared.is_mine(paid)).map(|paid| paid.job.id);
+            let free: VecDeque<JobId> = mine.filter(|job| book.is_free(*job)).collect();
+            if !free.is_empty() {
+                return Ok(free);
             }
         }
     }
-    Ok(None)
+    Ok(VecDeque::new())
 }
 
 /// Takes a job, and looks again: it may have been collected since the page was read.

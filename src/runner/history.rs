@@ -7,7 +7,7 @@ use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use crate::atlas::{Api, HistoryItem, HistoryQuery, PAGE_SIZE_LIMIT};
-use crate::domain::{Digest, Timestamp, clock};
+use crate::domain::{Digest, PredictionId, Timestamp, clock};
 use crate::ledger::{BatchId, Error, Ledger, UnknownAttempt};
 
 /// Unknown outcomes looked at in one go.
@@ -68,8 +68,9 @@ pub struct Looked {
     pub settled: Vec<(UnknownAttempt, Settled)>,
     /// Outcomes the history does not show, with the moment a later look may prove their absence.
     pub missing: Vec<(UnknownAttempt, Timestamp)>,
-    /// Outcomes that no look can settle: too many tasks match, or requests are not shown.
-    pub unclear: Vec<UnknownAttempt>,
+    /// Outcomes that no look can settle: too many tasks match, or requests are not shown. With the
+    /// tasks that match, for the operator to choose from.
+    pub unclear: Vec<(UnknownAttempt, Vec<PredictionId>)>,
     /// Whether the history could be read.
     pub readable: Readable,
 }
@@ -107,7 +108,8 @@ impl Lookup<'_> {
             Ok(history) => self.settle(unknowns, &history, started, &mut looked).await?,
             Err(why) => {
                 looked.readable = why;
-                looked.unclear = unknowns;
+                looked.unclear =
+                    unknowns.into_iter().map(|unknown| (unknown, Vec::new())).collect();
             }
         }
         Ok(looked)
@@ -179,7 +181,8 @@ impl Lookup<'_> {
         for (body, group) in by_body {
             let found = history.strangers.get(&body).map_or(&[][..], Vec::as_slice);
             if found.len() > group.len() {
-                looked.unclear.extend(group);
+                let ids: Vec<PredictionId> = found.iter().map(|item| item.id.clone()).collect();
+                looked.unclear.extend(group.into_iter().map(|unknown| (unknown, ids.clone())));
                 continue;
             }
             for (index, unknown) in group.into_iter().enumerate() {
@@ -189,7 +192,7 @@ impl Lookup<'_> {
                 } else if works && history.opaque == 0 {
                     self.miss(unknown, started, looked).await?;
                 } else {
-                    looked.unclear.push(unknown);
+                    looked.unclear.push((unknown, Vec::new()));
                 }
             }
         }

@@ -122,7 +122,7 @@ async fn take_in(
         }
     }
     if hopeful == looked.missing.len() {
-        for unknown in &looked.unclear {
+        for (unknown, _) in &looked.unclear {
             shared.unknowns.take_slot(unknown.attempt);
         }
     }

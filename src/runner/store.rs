@@ -47,7 +47,11 @@ pub(super) async fn store(
         };
         planned.push(plan(&name, file, index)?);
     }
-    shared.ledger.store(paid.job.id, paid.attempt, planned).await?;
+    match shared.ledger.store(paid.job.id, paid.attempt, planned).await {
+        // Another job was quicker; the next try sees its name taken.
+        Err(Error::NameTaken { .. }) => return Ok(Stored::NotYet),
+        other => other?,
+    }
     let recorded = shared.ledger.artifacts_of(paid.job.id).await?;
     for (file, record) in files.iter().zip(&recorded) {
         let Ok(name) = RelPath::parse(&record.path) else { return again(shared, paid).await };

@@ -1,0 +1,56 @@
+//! `nightreel simulate` as a process of its own.
+
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use nightreel::simulator::Figures;
+
+use crate::book::Book;
+use crate::story::{Running, Story};
+
+/// A simulator that outlives the runs of its story.
+pub(crate) struct Api {
+    _process: Running,
+    url: String,
+    book: PathBuf,
+}
+
+impl Api {
+    /// Starts one with a scenario.
+    pub(crate) fn start(story: &Story, scenario: &str) -> Self {
+        Self::with(story, scenario, &[])
+    }
+
+    pub(crate) fn with(story: &Story, scenario: &str, flags: &[&str]) -> Self {
+        story.file("api.toml", scenario);
+        let mut process = story
+            .nightreel(["simulate", "--scenario", "api.toml", "--book", "book.jsonl"])
+            .with(flags)
+            .start();
+        let out = process.out_path();
+        let said = || std::fs::read_to_string(&out).unwrap();
+        assert!(process.until(|| said().ends_with('\n')) && !process.has_ended(), "no simulator");
+        Self { url: said().trim().to_owned(), book: story.path("book.jsonl"), _process: process }
+    }
+
+    pub(crate) fn url(&self) -> &str {
+        &self.url
+    }
+
+    pub(crate) fn book(&self) -> Book {
+        Book::read(&self.book)
+    }
+
+    pub(crate) fn figures(&self) -> Figures {
+        let host = self.url.trim_start_matches("http://");
+        let mut stream = TcpStream::connect(host).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+        let request = format!("GET /__figures HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        serde_json::from_str(answer.split_once("\r\n\r\n").unwrap().1).unwrap()
+    }
+}

@@ -1,0 +1,16 @@
+//! The whole program, run as a process against the simulator. The judge of money is always the
+//! simulator's book of charges, never the ledger.
+#![expect(clippy::unwrap_used, reason = "a helper that fails fails its test")]
+
+mod api;
+mod book;
+mod canary;
+mod crash;
+mod downloads;
+mod exits;
+mod faults;
+mod mistakes;
+mod operator;
+mod rerun;
+mod signals;
+mod story;

@@ -16,6 +16,7 @@ use super::stop;
 use super::store;
 use super::work::Busy;
 use crate::artifacts::{Expect, FetchError, Fetched, RelPath, Wanted};
+use crate::atlas::PollAnswer;
 use crate::domain::{JobState, Output};
 use crate::ledger::{Error, JobId, Paid, Trouble};
 
@@ -74,6 +75,15 @@ impl Book {
             let free = trials.is_free();
             trials.busy |= free;
             free
+        })
+    }
+
+    /// Counts one more failure of a kind.
+    fn count(&self, job: JobId, kind: impl FnOnce(&mut Trials) -> &mut u32) -> u32 {
+        self.with(job, |trials| {
+            let count = kind(trials);
+            *count += 1;
+            *count
         })
     }
 
@@ -187,33 +197,38 @@ async fn one(
 /// Brings one job to `done`, or one step nearer. Returns whether it is done.
 async fn collect(shared: &Shared, book: &Book, paid: &Paid) -> Result<bool, Error> {
     if paid.state == JobState::Storing {
-        return match store::take_up(shared, paid).await? {
-            store::Stored::Done => Ok(true),
-            store::Stored::NotYet => Ok(false),
-            store::Stored::Failed(error) => {
-                stop(shared, Stop::Storage(error.to_string())).await;
-                Ok(false)
-            }
-        };
+        return stored(shared, store::take_up(shared, paid).await?).await;
     }
-    let mut files = Vec::new();
-    for (index, raw) in paid.outputs.iter().enumerate() {
-        match fetch(shared, paid, index + 1, &Output::parse(raw)).await {
-            Ok(file) => files.push(file),
-            Err(error) => {
-                failed(shared, book, paid, error).await?;
-                return Ok(false);
-            }
+    let mut paid = paid.clone();
+    loop {
+        match fetch_all(shared, &paid).await {
+            Ok(files) => return stored(shared, store::store(shared, &paid, files).await?).await,
+            Err(error) => match failed(shared, book, &paid, error).await? {
+                // A fresh link is used at once: in a queue it might run out like the first one.
+                Some(fresh) => paid = fresh,
+                None => return Ok(false),
+            },
         }
     }
-    match store::store(shared, paid, files).await? {
-        store::Stored::Done => Ok(true),
-        store::Stored::NotYet => Ok(false),
+}
+
+async fn stored(shared: &Shared, stored: store::Stored) -> Result<bool, Error> {
+    Ok(match stored {
+        store::Stored::Done => true,
+        store::Stored::NotYet => false,
         store::Stored::Failed(error) => {
             stop(shared, Stop::Storage(error.to_string())).await;
-            Ok(false)
+            false
         }
+    })
+}
+
+async fn fetch_all(shared: &Shared, paid: &Paid) -> Result<Vec<Fetched>, FetchError> {
+    let mut files = Vec::new();
+    for (index, raw) in paid.outputs.iter().enumerate() {
+        files.push(fetch(shared, paid, index + 1, &Output::parse(raw)).await?);
     }
+    Ok(files)
 }
 
 async fn fetch(
@@ -236,10 +251,15 @@ async fn fetch(
     }
 }
 
-/// What a failed download means for the job.
-async fn failed(shared: &Shared, book: &Book, paid: &Paid, error: FetchError) -> Result<(), Error> {
+/// What a failed download means for the job. Returns it with a fresh link where there is one.
+async fn failed(
+    shared: &Shared,
+    book: &Book,
+    paid: &Paid,
+    error: FetchError,
+) -> Result<Option<Paid>, Error> {
     if shared.gate.is_leaving() {
-        return Ok(());
+        return Ok(None);
     }
     let message = error.to_string();
     let trouble = |class: &str| Trouble {
@@ -251,10 +271,7 @@ async fn failed(shared: &Shared, book: &Book, paid: &Paid, error: FetchError) ->
     let job = paid.job.id;
     match error {
         FetchError::Gone { .. } => {
-            let gone = book.with(job, |trials| {
-                trials.gone += 1;
-                trials.gone
-            });
+            let gone = book.count(job, |trials| &mut trials.gone);
             if gone > GONE {
                 return set_aside(shared, paid, JobState::LostOutput, trouble("link_gone")).await;
             }
@@ -264,10 +281,7 @@ async fn failed(shared: &Shared, book: &Book, paid: &Paid, error: FetchError) ->
             try_again(shared, book, paid, trouble("download"), retry_after).await
         }
         FetchError::NotMedia { .. } => {
-            let pages = book.with(job, |trials| {
-                trials.no_media += 1;
-                trials.no_media
-            });
+            let pages = book.count(job, |trials| &mut trials.no_media);
             if pages >= NO_MEDIA {
                 return set_aside(shared, paid, JobState::Quarantined, trouble("no_media")).await;
             }
@@ -281,7 +295,7 @@ async fn failed(shared: &Shared, book: &Book, paid: &Paid, error: FetchError) ->
         }
         FetchError::Full(_) | FetchError::Io(_) => {
             stop(shared, Stop::Storage(message)).await;
-            Ok(())
+            Ok(None)
         }
     }
 }
@@ -294,7 +308,7 @@ async fn try_again(
     paid: &Paid,
     trouble: Trouble,
     retry_after: Option<Duration>,
-) -> Result<(), Error> {
+) -> Result<Option<Paid>, Error> {
     let backoff = shared.limits.backoff;
     let failed = book.with(paid.job.id, |trials| {
         trials.failed += 1;
@@ -305,16 +319,26 @@ async fn try_again(
         return set_aside(shared, paid, JobState::LostOutput, trouble).await;
     }
     if failed.is_multiple_of(TRIES_A_LINK) {
-        return fresh_link(shared, paid, trouble).await;
+        // The pause holds all the same: the lane takes the job up when it is over.
+        fresh_link(shared, paid, trouble).await?;
     }
-    Ok(())
+    Ok(None)
 }
 
-/// Back to the poll lane: the same prediction, a new link. Never a new generation.
-async fn fresh_link(shared: &Shared, paid: &Paid, trouble: Trouble) -> Result<(), Error> {
+/// The same prediction, a new link; never a new generation. Where the API cannot say at once, the
+/// poll lane goes on asking.
+async fn fresh_link(shared: &Shared, paid: &Paid, trouble: Trouble) -> Result<Option<Paid>, Error> {
     shared.ledger.set_aside(paid.job.id, JobState::Submitted, trouble).await?;
-    shared.poll(Polling::new(shared, paid.clone(), None));
-    Ok(())
+    match shared.api.poll(&paid.prediction).await.answer {
+        PollAnswer::Completed { outputs, price, too_many: false, .. } if !outputs.is_empty() => {
+            shared.ledger.complete(paid.attempt, &outputs, price).await?;
+            shared.ledger.paid_job(paid.job.id).await
+        }
+        _ => {
+            shared.poll(Polling::new(shared, paid.clone(), None));
+            Ok(None)
+        }
+    }
 }
 
 async fn set_aside(
@@ -322,8 +346,8 @@ async fn set_aside(
     paid: &Paid,
     to: JobState,
     trouble: Trouble,
-) -> Result<(), Error> {
+) -> Result<Option<Paid>, Error> {
     shared.ledger.set_aside(paid.job.id, to, trouble.clone()).await?;
     shared.tell_failed(&paid.job, to, &trouble).await;
-    Ok(())
+    Ok(None)
 }

@@ -61,13 +61,13 @@ impl Queue {
             if shared.is_blocked(*batch) {
                 continue;
             }
-            let limit = PAGE + self.lock().len();
-            let due =
-                shared.ledger.due(*batch, now, u32::try_from(limit).unwrap_or(u32::MAX)).await?;
-            let claimed = self.lock();
+            // Looked at before the read: a job given back meanwhile stands in the page as it was
+            // before its attempt, without the pause and the count it has now.
+            let claimed = self.lock().clone();
+            let limit = u32::try_from(PAGE + claimed.len()).unwrap_or(u32::MAX);
+            let due = shared.ledger.due(*batch, now, limit).await?;
             let fresh = due.into_iter().filter(|job| !claimed.contains(&job.id)).take(PAGE);
             let fresh: VecDeque<_> = fresh.collect();
-            drop(claimed);
             if !fresh.is_empty() {
                 self.page = fresh;
                 return Ok(true);

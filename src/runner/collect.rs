@@ -169,12 +169,12 @@ async fn take(shared: &Shared, book: &Book, job: JobId) -> Result<Option<Paid>, 
         return Ok(None);
     }
     let paid = shared.ledger.paid_job(job).await?;
-    let waits = |paid: &Paid| matches!(paid.state, JobState::Ready | JobState::Storing);
-    let paid = paid.filter(waits);
-    if paid.is_none() {
-        book.release(job, true);
+    match paid.as_ref().map(|paid| paid.state) {
+        Some(JobState::Ready | JobState::Storing) => return Ok(paid),
+        // A job that waits for a fresh link has failed before, and that still counts.
+        state => book.release(job, state != Some(JobState::Submitted)),
     }
-    Ok(paid)
+    Ok(None)
 }
 
 async fn one(

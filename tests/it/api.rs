@@ -8,7 +8,8 @@ use std::time::Duration;
 use nightreel::simulator::Figures;
 
 use crate::book::Book;
-use crate::story::{Running, Story};
+use crate::process::Running;
+use crate::story::Story;
 
 /// A simulator that outlives the runs of its story.
 pub(crate) struct Api {

@@ -3,7 +3,8 @@
 use rustix::process::Signal;
 
 use crate::api::Api;
-use crate::story::{Run, Story};
+use crate::process::Run;
+use crate::story::Story;
 
 const JOBS: usize = 30;
 
@@ -28,7 +29,7 @@ const MOMENTS: [(&str, usize); 5] = [
 
 /// Kills a run at each moment in turn, counted from where the run before left off. Returns how many
 /// were killed before they ended.
-fn killed_again_and_again<'a>(story: &'a Story, run: impl Fn() -> Run<'a>) -> usize {
+fn killed_again_and_again(story: &Story, run: impl Fn() -> Run) -> usize {
     let mut killed = 0;
     for (kind, more) in MOMENTS {
         let before = story.count_events(kind);
@@ -42,7 +43,7 @@ fn killed_again_and_again<'a>(story: &'a Story, run: impl Fn() -> Run<'a>) -> us
     killed
 }
 
-fn assert_whole(story: &Story, run: Run<'_>) {
+fn assert_whole(story: &Story, run: Run) {
     let ended = run.with(["--concurrency", "6"]).end();
     assert_eq!(ended.code(), 0, "{ended}");
     assert_eq!(story.status()["jobs"]["done"], JOBS, "{ended}");

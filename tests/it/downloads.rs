@@ -97,7 +97,7 @@ fn templates_cannot_leave_the_output_folder() {
     assert_eq!(fs::read_dir(outside.path()).unwrap().count(), 0, "nothing came in from outside");
     assert!(!story.path("../up.mp4").exists());
     let new: BTreeSet<String> = story.files("").into_iter().filter(|n| !n.contains('/')).collect();
-    let videos = new.iter().filter(|name| name.ends_with("mp4")).count();
+    let videos = new.iter().filter(|name| name.contains("mp4")).count();
     assert_eq!(videos, 0, "{before} files before, now {new:?}");
 }
 
@@ -162,7 +162,7 @@ fn outputs_of_every_shape_become_files() {
         let expected = if kind == "outputs_text" { 4 } else { 0 };
         assert_eq!(ended.code(), expected, "{kind}: {ended}");
         assert_eq!(
-            files.iter().filter(|name| name.ends_with(".mp4")).count(),
+            files.iter().filter(|name| name.contains(".mp4")).count(),
             usize::from(expected == 0),
             "{kind}: {files:?}"
         );

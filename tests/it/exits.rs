@@ -1,7 +1,8 @@
 //! The exit codes of the contract, section 6: each of them brought about, and resumed from.
 
 use crate::api::Api;
-use crate::story::{Ended, Story};
+use crate::process::Ended;
+use crate::story::Story;
 
 const QUICK: &str = "[latency]\nkind = \"fixed\"\nlength = \"50ms\"\n";
 

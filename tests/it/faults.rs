@@ -11,7 +11,7 @@ kind = "uniform"
 from = "20ms"
 to = "150ms"
 [output]
-link_lifetime = "600ms"
+link_lifetime = "5s"
 "#;
 
 /// Where, what, and with which probability.

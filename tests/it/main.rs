@@ -3,14 +3,17 @@
 #![expect(clippy::unwrap_used, reason = "a helper that fails fails its test")]
 
 mod api;
+mod architecture;
 mod book;
 mod canary;
 mod crash;
 mod downloads;
 mod exits;
 mod faults;
+mod help;
 mod mistakes;
 mod operator;
+mod process;
 mod rerun;
 mod signals;
 mod story;

@@ -40,6 +40,8 @@ fn the_demo_makes_twelve_videos_and_a_second_run_makes_none() {
     assert_eq!(stage.uploads(), 4, "an image is sent once, whoever uses it");
     assert_eq!(stage.paid_results().len(), 12);
     assert_twelve_videos(&stage);
+    #[cfg(unix)]
+    assert_private(&stage.path("state"));
 
     let charges = stage.charges();
     let since = Instant::now();
@@ -66,5 +68,19 @@ fn assert_twelve_videos(stage: &Stage) {
         }
         assert_eq!(sidecar["bytes"], bytes.len());
         assert_eq!(sidecar["media"]["type"], "video");
+    }
+}
+
+/// What is kept is for its owner only (contract section 8).
+#[cfg(unix)]
+fn assert_private(path: &std::path::Path) {
+    let metadata = path.metadata().unwrap();
+    let mode = std::os::unix::fs::PermissionsExt::mode(&metadata.permissions()) & 0o777;
+    let wanted = if path.is_dir() { 0o700 } else { 0o600 };
+    assert_eq!(mode, wanted, "{} has mode {mode:o}", path.display());
+    if path.is_dir() {
+        for entry in path.read_dir().unwrap() {
+            assert_private(&entry.unwrap().path());
+        }
     }
 }

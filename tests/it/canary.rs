@@ -38,8 +38,8 @@ const KINDS: [(&str, &str, &str); 14] = [
 ];
 
 fn scenario() -> String {
-    let faults =
-        KINDS.map(|(on, kind, when)| format!("[[fault]]\non = \"{on}\"\nkind = \"{kind}\"\n{when}\n"));
+    let faults = KINDS
+        .map(|(on, kind, when)| format!("[[fault]]\non = \"{on}\"\nkind = \"{kind}\"\n{when}\n"));
     format!("{FAULTS}{}", faults.concat())
 }
 
@@ -83,7 +83,8 @@ fn assert_nowhere(story: &Story, wanted: &[String], but: fn(&str) -> bool) {
 
 /// A night at the loudest, then every command that tells of it.
 fn loud_night(story: &Story, api: &Api, key_file: bool) {
-    let mut run = story.run(api).with(["-vvv", "--max-attempts", "3"]).env("NIGHTREEL_LOG", "trace");
+    let mut run =
+        story.run(api).with(["-vvv", "--max-attempts", "3"]).env("NIGHTREEL_LOG", "trace");
     run = if key_file {
         story.private_file("key", CANARY);
         run.with(["--api-key-file", "key"])

@@ -134,7 +134,9 @@ fn several_outputs_are_several_files() {
     let api = Api::start(&story, &format!("{QUICK}[output]\ncount = 3\n"));
     let ended = story.run(&api).end();
     assert_eq!(ended.code(), 0, "{ended}");
-    let names: Vec<_> = (1..=3).flat_map(|n| [format!("m/job-0001-{n}.json"), format!("m/job-0001-{n}.mp4")]).collect();
+    let names: Vec<_> = (1..=3)
+        .flat_map(|n| [format!("m/job-0001-{n}.json"), format!("m/job-0001-{n}.mp4")])
+        .collect();
     assert_eq!(story.files("outputs")[..6], names);
     assert_eq!(story.files("outputs").len(), 12);
     api.book().assert_paid_once(2);
@@ -159,7 +161,11 @@ fn outputs_of_every_shape_become_files() {
         // Text in the place of a video is no video.
         let expected = if kind == "outputs_text" { 4 } else { 0 };
         assert_eq!(ended.code(), expected, "{kind}: {ended}");
-        assert_eq!(files.iter().filter(|name| name.ends_with(".mp4")).count(), usize::from(expected == 0), "{kind}: {files:?}");
+        assert_eq!(
+            files.iter().filter(|name| name.ends_with(".mp4")).count(),
+            usize::from(expected == 0),
+            "{kind}: {files:?}"
+        );
         api.book().assert_paid_once(1);
         story.verify();
     }

@@ -78,7 +78,8 @@ fn four_means_that_a_job_needs_a_decision() {
 #[test]
 fn five_means_the_budget_and_all_that_is_paid_is_collected() {
     let story = Story::new();
-    let rows = (0..12).map(|n| format!("b{n},minimax/hailuo-02/fast,b {n},https://example.com/a.png\n"));
+    let rows =
+        (0..12).map(|n| format!("b{n},minimax/hailuo-02/fast,b {n},https://example.com/a.png\n"));
     story.file("m.csv", format!("id,model,prompt,image\n{}", rows.collect::<String>()));
     let api = Api::start(&story, QUICK);
     let ended = story.run(&api).with(["--format", "json", "--budget", "0.55"]).end();
@@ -94,7 +95,8 @@ fn five_means_the_budget_and_all_that_is_paid_is_collected() {
 #[test]
 fn a_budget_holds_while_outcomes_are_unknown() {
     let story = Story::new();
-    let rows = (0..12).map(|n| format!("b{n},minimax/hailuo-02/fast,b {n},https://example.com/a.png\n"));
+    let rows =
+        (0..12).map(|n| format!("b{n},minimax/hailuo-02/fast,b {n},https://example.com/a.png\n"));
     story.file("m.csv", format!("id,model,prompt,image\n{}", rows.collect::<String>()));
     let fault = "on = \"submit\"\nkind = \"charged_then_reset\"\nprobability = 0.5\n";
     let api = Api::start(&story, &format!("{}[history]\nmode = \"absent\"\n", with_fault(fault)));

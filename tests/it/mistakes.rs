@@ -33,7 +33,9 @@ fn cases() -> Vec<(&'static str, Vec<u8>, Vec<&'static str>)> {
         ),
         (
             "h.csv",
-            text("id,model,prompt,image\na,IMAGE,x,no.png\nb,IMAGE,x,empty.png\nc,IMAGE,x,dir.png\n"),
+            text(
+                "id,model,prompt,image\na,IMAGE,x,no.png\nb,IMAGE,x,empty.png\nc,IMAGE,x,dir.png\n",
+            ),
             vec![
                 "h.csv:2:28: the file `no.png` does not exist",
                 "h.csv:3:28: the file `empty.png` is empty",
@@ -42,7 +44,9 @@ fn cases() -> Vec<(&'static str, Vec<u8>, Vec<&'static str>)> {
         ),
         (
             "i.toml",
-            text("[[job]]\nmodel = \"TEXT\"\nprompt = \"a {{ subjct }}\"\n[matrix]\nsubject = [\"x\"]\n"),
+            text(
+                "[[job]]\nmodel = \"TEXT\"\nprompt = \"a {{ subjct }}\"\n[matrix]\nsubject = [\"x\"]\n",
+            ),
             vec!["i.toml:3:16: unknown variable `subjct`, did you mean `subject`?"],
         ),
         ("j.csv", Vec::new(), vec!["j.csv: empty manifest"]),

@@ -48,7 +48,10 @@ fn moved_and_inserted_rows_run_nothing_again() {
     story.file("m.csv", format!("id,model,prompt\n{}\n", rows.join("\n")));
     run(&story, &api, &[]);
     let [a, b, c] = &rows;
-    story.file("m.csv", format!("prompt,model,id\nnew,{MODEL},\ntwo,{MODEL},\none,{MODEL},a\ntwo,{MODEL},\n"));
+    story.file(
+        "m.csv",
+        format!("prompt,model,id\nnew,{MODEL},\ntwo,{MODEL},\none,{MODEL},a\ntwo,{MODEL},\n"),
+    );
     run(&story, &api, &[]);
     assert_eq!(api.book().charges().count(), 4, "only the new row was submitted");
     story.file("m.csv", format!("id,model,prompt\n{c}\n,{MODEL},new\n{b}\n{a}\n"));
@@ -88,7 +91,8 @@ fn a_manifest_may_come_from_standard_input() {
             story.nightreel(["run", "-", "--input-format", "csv"]).at(&api).stdin(&text).end();
         assert_eq!(ended.code(), 0, "{ended}");
     }
-    let toml = format!("[batch]\nname = \"t\"\n[[job]]\nmodel = \"{MODEL}\"\nprompt = \"as toml\"\n");
+    let toml =
+        format!("[batch]\nname = \"t\"\n[[job]]\nmodel = \"{MODEL}\"\nprompt = \"as toml\"\n");
     let ended = story.nightreel(["run", "-", "--input-format", "toml"]).at(&api).stdin(&toml).end();
     assert_eq!(ended.code(), 0, "{ended}");
     api.book().assert_paid_once(2);

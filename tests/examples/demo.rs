@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use super::repository;
-use super::story::Stage;
+use super::story::{Stage, has_extension};
 
 /// The fields of a sidecar (contract section 8).
 const SIDECAR: [&str; 14] = [
@@ -55,7 +55,7 @@ fn the_demo_makes_twelve_videos_and_a_second_run_makes_none() {
 fn assert_twelve_videos(stage: &Stage) {
     let files = stage.files();
     assert_eq!(files.len(), 24, "{files:?}");
-    for video in files.iter().filter(|file| file.ends_with(".mp4")) {
+    for video in files.iter().filter(|file| has_extension(file, "mp4")) {
         let bytes = std::fs::read(stage.path("outputs").join(video)).unwrap();
         let mp4 = re_mp4::Mp4::read_bytes(&bytes).unwrap();
         let track = mp4.tracks().values().next().unwrap();

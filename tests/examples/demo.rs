@@ -53,7 +53,7 @@ fn the_demo_makes_twelve_videos_and_a_second_run_makes_none() {
 fn assert_twelve_videos(stage: &Stage) {
     let files = stage.files();
     assert_eq!(files.len(), 24, "{files:?}");
-    for video in files.iter().filter(|file| file.ends_with(".mp4")) {
+    for video in files.iter().filter(|file| super::is_a(file, "mp4")) {
         let bytes = std::fs::read(stage.path("outputs").join(video)).unwrap();
         let mp4 = re_mp4::Mp4::read_bytes(&bytes).unwrap();
         let track = mp4.tracks().values().next().unwrap();

@@ -16,6 +16,11 @@ fn repository() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
+/// Whether the file's name ends with that extension.
+fn is_a(file: &str, extension: &str) -> bool {
+    Path::new(file).extension().is_some_and(|found| found == extension)
+}
+
 /// The folders of `examples/`, by name.
 fn folders() -> Vec<PathBuf> {
     let entries = std::fs::read_dir(repository().join("examples")).unwrap();
@@ -54,7 +59,7 @@ fn assert_ends_well(stage: &Stage, expected: &Expected) {
     assert_eq!(verified.status.code(), Some(0), "{}", String::from_utf8_lossy(&verified.stdout));
     let files = stage.files();
     let (sidecars, artifacts): (BTreeSet<String>, BTreeSet<String>) =
-        files.into_iter().partition(|file| file.ends_with(".json"));
+        files.into_iter().partition(|file| is_a(file, "json"));
     assert_eq!(artifacts, expected.files);
     assert_eq!(sidecars.len(), artifacts.len());
     let paid = stage.paid_results();

@@ -93,7 +93,6 @@ impl Outcome {
     /// The exact commands that go on from here.
     fn next_steps(&self) -> Vec<String> {
         let has = |state: JobState| self.views.iter().any(|view| view.tally.count(state) > 0);
-        let manifests: Vec<&str> = self.views.iter().map(|view| view.manifest.as_str()).collect();
         let mut steps = Vec::new();
         if has(JobState::Failed) {
             steps.push("nightreel list --failed        (what failed and why)".to_owned());
@@ -103,11 +102,23 @@ impl Outcome {
             steps.push("nightreel resolve              (ask the API again, for free)".to_owned());
         }
         if JobState::ALL.into_iter().any(|state| state.is_open() && has(state)) {
-            let names = text::visible(&manifests.join(" "));
-            steps.push(format!("nightreel run {names}    (goes on where this stopped)"));
+            let raise = if self.exit == Exit::Budget { ", with a higher --budget" } else { "" };
+            steps.push(format!("{}    (goes on where this stopped{raise})", same_command()));
         }
         steps
     }
+}
+
+/// The command as it was typed, to be pasted into a shell: its flags are part of what goes on.
+fn same_command() -> String {
+    let words = std::env::args().skip(1).map(|word| {
+        let plain = |c: char| c.is_alphanumeric() || "-_./=:,@%+".contains(c);
+        if !word.is_empty() && word.chars().all(plain) {
+            return word;
+        }
+        format!("'{}'", text::visible(&word).replace('\'', r"'\''"))
+    });
+    std::iter::once("nightreel".to_owned()).chain(words).collect::<Vec<_>>().join(" ")
 }
 
 /// A stop's own exit code.

@@ -75,7 +75,11 @@ impl Simulation {
     /// again after a crash.
     pub(super) async fn start(&self, cx: &Context) -> anyhow::Result<Simulator> {
         let folder = cx.settings.state_dir.join("simulator");
-        std::fs::create_dir_all(&folder)?;
+        let mut builder = std::fs::DirBuilder::new();
+        builder.recursive(true);
+        #[cfg(unix)]
+        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+        builder.create(&folder)?;
         let options = Options {
             address: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
             scenario: self.scenario.clone(),

@@ -200,12 +200,13 @@ async fn collect(shared: &Shared, book: &Book, paid: &Paid) -> Result<bool, Erro
         return stored(shared, store::take_up(shared, paid).await?).await;
     }
     let mut paid = paid.clone();
+    let mut is_fresh = false;
     loop {
         match fetch_all(shared, &paid).await {
             Ok(files) => return stored(shared, store::store(shared, &paid, files).await?).await,
-            Err(error) => match failed(shared, book, &paid, error).await? {
+            Err(error) => match failed(shared, book, (&paid, is_fresh), error).await? {
                 // A fresh link is used at once: in a queue it might run out like the first one.
-                Some(fresh) => paid = fresh,
+                Some(fresh) => (paid, is_fresh) = (fresh, true),
                 None => return Ok(false),
             },
         }
@@ -255,7 +256,7 @@ async fn fetch(
 async fn failed(
     shared: &Shared,
     book: &Book,
-    paid: &Paid,
+    (paid, is_fresh): (&Paid, bool),
     error: FetchError,
 ) -> Result<Option<Paid>, Error> {
     if shared.gate.is_leaving() {
@@ -270,9 +271,13 @@ async fn failed(
     tracing::warn!(job.key = paid.job.key, message, "a download failed");
     let job = paid.job.id;
     match error {
+        // A link that waited in the queue may have run out there: that says nothing.
+        FetchError::Gone { .. } if !is_fresh => {
+            fresh_link(shared, paid, trouble("link_gone")).await
+        }
         FetchError::Gone { .. } => {
             let gone = book.count(job, |trials| &mut trials.gone);
-            if gone > GONE {
+            if gone >= GONE {
                 return set_aside(shared, paid, JobState::LostOutput, trouble("link_gone")).await;
             }
             fresh_link(shared, paid, trouble("link_gone")).await

@@ -263,6 +263,8 @@ impl Book {
 fn open_locked(path: &Path) -> Result<File, Error> {
     let mut options = OpenOptions::new();
     options.read(true).append(true).create(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     let file = options.open(path).map_err(|source| Error::file(path, source))?;
     match file.try_lock() {
         Ok(()) => Ok(file),

@@ -1,7 +1,7 @@
 //! Uploaded files: known by the hash of their content, kept beside the book or in memory.
 
 use std::collections::HashMap;
-use std::fs::File;
+use std::fs::{DirBuilder, OpenOptions};
 use std::io::{self, Write as _};
 use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -166,11 +166,20 @@ fn upload_name(text: &str) -> Option<String> {
     Some(url.path().strip_prefix("/uploads/")?.to_owned())
 }
 
-/// Writes a file under another name first, so that it is never seen in part.
+/// Writes a file under another name first, so that it is never seen in part. Like everything that is
+/// kept, it is for its owner only.
 fn write_whole(folder: &std::path::Path, name: &str, content: &[u8]) -> io::Result<()> {
-    std::fs::create_dir_all(folder)?;
+    let (mut builder, mut options) = (DirBuilder::new(), OpenOptions::new());
+    builder.recursive(true);
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    {
+        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    }
+    builder.create(folder)?;
     let part = folder.join(format!("{name}.{}.part", uuid::Uuid::now_v7().simple()));
-    let mut file = File::create_new(&part)?;
+    let mut file = options.open(&part)?;
     file.write_all(content)?;
     file.sync_data()?;
     std::fs::rename(&part, folder.join(name))

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use super::repository;
-use super::story::Stage;
+use super::story::{Stage, has_extension};
 
 /// The fields of a sidecar (contract section 8).
 const SIDECAR: [&str; 14] = [
@@ -40,6 +40,8 @@ fn the_demo_makes_twelve_videos_and_a_second_run_makes_none() {
     assert_eq!(stage.uploads(), 4, "an image is sent once, whoever uses it");
     assert_eq!(stage.paid_results().len(), 12);
     assert_twelve_videos(&stage);
+    #[cfg(unix)]
+    assert_private(&stage.path("state"));
 
     let charges = stage.charges();
     let since = Instant::now();
@@ -53,7 +55,7 @@ fn the_demo_makes_twelve_videos_and_a_second_run_makes_none() {
 fn assert_twelve_videos(stage: &Stage) {
     let files = stage.files();
     assert_eq!(files.len(), 24, "{files:?}");
-    for video in files.iter().filter(|file| file.ends_with(".mp4")) {
+    for video in files.iter().filter(|file| has_extension(file, "mp4")) {
         let bytes = std::fs::read(stage.path("outputs").join(video)).unwrap();
         let mp4 = re_mp4::Mp4::read_bytes(&bytes).unwrap();
         let track = mp4.tracks().values().next().unwrap();
@@ -66,5 +68,19 @@ fn assert_twelve_videos(stage: &Stage) {
         }
         assert_eq!(sidecar["bytes"], bytes.len());
         assert_eq!(sidecar["media"]["type"], "video");
+    }
+}
+
+/// What is kept is for its owner only (contract section 8).
+#[cfg(unix)]
+fn assert_private(path: &std::path::Path) {
+    let metadata = path.metadata().unwrap();
+    let mode = std::os::unix::fs::PermissionsExt::mode(&metadata.permissions()) & 0o777;
+    let wanted = if path.is_dir() { 0o700 } else { 0o600 };
+    assert_eq!(mode, wanted, "{} has mode {mode:o}", path.display());
+    if path.is_dir() {
+        for entry in path.read_dir().unwrap() {
+            assert_private(&entry.unwrap().path());
+        }
     }
 }

@@ -9,7 +9,7 @@ mod story;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use story::{Expected, Stage, says};
+use story::{Expected, Stage, has_extension, says};
 
 /// The repository.
 fn repository() -> &'static Path {
@@ -54,7 +54,7 @@ fn assert_ends_well(stage: &Stage, expected: &Expected) {
     assert_eq!(verified.status.code(), Some(0), "{}", String::from_utf8_lossy(&verified.stdout));
     let files = stage.files();
     let (sidecars, artifacts): (BTreeSet<String>, BTreeSet<String>) =
-        files.into_iter().partition(|file| file.ends_with(".json"));
+        files.into_iter().partition(|file| has_extension(file, "json"));
     assert_eq!(artifacts, expected.files);
     assert_eq!(sidecars.len(), artifacts.len());
     let paid = stage.paid_results();

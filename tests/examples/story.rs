@@ -212,3 +212,7 @@ pub(crate) fn says(all: &Value, part: &Value) -> bool {
         _ => all == part,
     }
 }
+
+pub(crate) fn has_extension(file: &str, wanted: &str) -> bool {
+    Path::new(file).extension().is_some_and(|extension| extension == wanted)
+}

@@ -1,4 +1,4 @@
-//! The thin shell: parse, start the runtime, do the command, end with its exit code.
+//! The thin shell: parse, do the command, end with its exit code.
 
 use std::io::Write as _;
 use std::process::ExitCode;
@@ -6,20 +6,13 @@ use std::process::ExitCode;
 use clap::Parser as _;
 
 use nightreel::cli::Cli;
-use nightreel::commands::{Failure, dispatch};
+use nightreel::commands::{Failure, execute};
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
     // A second installation only says that there is a provider already.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
-        Ok(runtime) => runtime,
-        Err(error) => return fail(&Failure::from(anyhow::Error::from(error))),
-    };
-    let result = runtime.block_on(dispatch(cli));
-    // Whatever still runs after a second signal may end with the process.
-    runtime.shutdown_background();
-    match result {
+    match execute(cli) {
         Ok(exit) => ExitCode::from(exit.code()),
         Err(failure) => fail(&failure),
     }

@@ -60,8 +60,11 @@ async fn bring_in(
 ) -> anyhow::Result<(u64, u64)> {
     let on_change = manifests::on_change(&cx.settings);
     let (mut enqueued, mut wanted) = (0, 0);
-    walk(&opened.manifest, Some((ledger, batch)), on_change, async |chunk| {
+    walk(&opened.manifest, Some((ledger, batch)), on_change, async |mut chunk| {
         let mut fresh = Vec::new();
+        for row in &mut chunk {
+            manifests::check_name(opened.manifest.batch(), row);
+        }
         for row in chunk.into_iter().flatten() {
             let is_pending = row.known.as_ref().is_some_and(|k| k.state == JobState::Pending);
             wanted += u64::from(is_pending || row.costs);

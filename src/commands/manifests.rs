@@ -5,11 +5,12 @@ use std::io::{Read as _, Write};
 use std::path::{Path, PathBuf};
 
 use super::context::{Context, Failure, Wrong};
+use crate::artifacts::Naming;
 use crate::cli::{Common, InputFormat, ManifestArgs};
-use crate::domain::{Diagnostic, Origin, text};
+use crate::domain::{Diagnostic, Origin, clock, text};
 use crate::ledger::BatchView;
 use crate::manifest::{self, Format, Manifest, Source};
-use crate::plan::{OnChange, WalkError};
+use crate::plan::{Action, OnChange, WalkError, Walked};
 use crate::settings::{self, Changed, Partial, Settings};
 
 /// The most that standard input may hold.
@@ -162,6 +163,31 @@ fn place(origin: &Origin) -> String {
         "the simulator (or a gateway on this machine)".to_owned()
     } else {
         origin.as_str().to_owned()
+    }
+}
+
+/// A template whose names would leave the output folder is a mistake of its row, told before
+/// anything is paid.
+pub(super) fn check_name(batch: &str, walked: &mut Walked) {
+    let Ok(row) = walked else { return };
+    let Some(template) = row.spec.output.as_deref().filter(|_| row.costs) else { return };
+    let naming = Naming {
+        template: Some(template),
+        batch,
+        key: &row.spec.key,
+        model: &row.spec.request.model,
+        prompt: row.spec.request.prompt(),
+        row: row.spec.row,
+        created_at: clock::now(),
+        vars: &row.spec.vars,
+        params: &row.spec.request.params,
+        index: 1,
+        outputs: 1,
+        extension: "mp4",
+    };
+    if let Err(error) = naming.name(&|_| false) {
+        row.mistakes.push(row.spec.position.says(error.to_string()));
+        (row.action, row.costs) = (Action::Invalid, false);
     }
 }
 

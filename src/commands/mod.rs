@@ -23,8 +23,20 @@ use crate::settings::Partial;
 
 pub use context::{Context, Failure};
 
-/// Does what was typed.
-pub async fn dispatch(cli: Cli) -> Result<Exit, Failure> {
+/// Does what was typed, on a runtime of its own. It stands here and not in `main`, so that the whole
+/// program is compiled once, in the library.
+pub fn execute(cli: Cli) -> Result<Exit, Failure> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(anyhow::Error::from)?;
+    let result = runtime.block_on(dispatch(cli));
+    // Whatever still runs after a second signal may end with the process.
+    runtime.shutdown_background();
+    result
+}
+
+async fn dispatch(cli: Cli) -> Result<Exit, Failure> {
     let Cli { command, common } = cli;
     let open = |flags: Partial| Context::open(&common, flags);
     match command {

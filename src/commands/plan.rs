@@ -80,8 +80,9 @@ pub(super) async fn make(
     let mut summary = Summary::default();
     let mut lines = Vec::new();
     let on_change = manifests::on_change(&cx.settings);
-    plan::walk(&opened.manifest, known, on_change, async |chunk| {
-        for walked in &chunk {
+    plan::walk(&opened.manifest, known, on_change, async |mut chunk| {
+        for walked in &mut chunk {
+            manifests::check_name(&name, walked);
             summary.add(walked);
             if let (true, Ok(row)) = (rows, walked) {
                 lines.push(line(row));

@@ -77,6 +77,7 @@ async fn begin(
     if interrupted > 0 {
         tracing::warn!(interrupted, "submissions of an earlier run have no recorded outcome");
     }
+    reconcile::resume(shared).await?;
     let resumed = poll::resume(shared).await?;
     tracing::info!(resumed, "predictions of earlier runs are polled first");
     Ok(())

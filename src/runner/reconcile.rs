@@ -16,6 +16,8 @@ use crate::ledger::{AttemptId, Error, UnknownAttempt};
 
 /// How long an outcome that the history does not show keeps its slot: its task may yet show up.
 const SLOT_HELD: Duration = Duration::from_mins(1);
+/// Unknown outcomes of earlier runs that may hold a slot; no run has more in flight.
+const RESUMED: u32 = 10_000;
 /// Looks at a failing history, one after another, before this run gives up looking.
 const FAILED_LOOKS: u32 = 5;
 /// The shortest pause between two looks.
@@ -68,6 +70,21 @@ pub(super) fn arose(shared: &Shared, attempt: AttemptId, slot: Slot) {
     drop(slots);
     shared.unknowns.arisen.fetch_add(1, Ordering::SeqCst);
     shared.wake_reconcile();
+}
+
+/// What an interrupted run left may be in flight as well: it takes its slots again.
+pub(super) async fn resume(shared: &Shared) -> Result<(), Error> {
+    let recent = clock::from_millis(
+        clock::now().as_millisecond() - i64::try_from(SLOT_HELD.as_millis()).unwrap_or(0),
+    );
+    let mut slots = Vec::new();
+    for unknown in shared.ledger.unknowns(RESUMED).await? {
+        if unknown.origin == shared.origin && unknown.intent_at >= recent {
+            slots.push((unknown.attempt, shared.slots.occupy()));
+        }
+    }
+    shared.unknowns.slots.lock().unwrap_or_else(PoisonError::into_inner).extend(slots);
+    Ok(())
 }
 
 /// Looks until the run is to end.

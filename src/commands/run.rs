@@ -140,7 +140,10 @@ impl Night {
         let names: Vec<String> = batches.iter().map(|(_, name)| name.clone()).collect();
         ledger.watch(&names).await?;
         let (events, inbox) = mpsc::channel(EVENTS);
-        let shown = tokio::spawn(progress::show(inbox, sinks(cx, bars)?));
+        let display = progress::show(inbox, sinks(cx, bars)?);
+        // A thread of its own: a terminal or pipe that takes nothing blocks nobody else.
+        let runtime = tokio::runtime::Handle::current();
+        let shown = tokio::task::spawn_blocking(move || runtime.block_on(display));
         let gate = Arc::new(Gate::default());
         let now = CancellationToken::new();
         let watched = watch_signals(cx, signals, &gate, &now);
@@ -171,7 +174,7 @@ impl Night {
         ledger.end_run(run, outcome.exit.code(), &outcome.reason).await.ok();
         announce(&events, &name, &outcome).await;
         drop(events);
-        shown.await.ok();
+        tokio::time::timeout(Duration::from_secs(5), shown).await.ok();
         ledger.close().await;
         outcome.tell(cx)
     }
@@ -330,5 +333,5 @@ fn watch_signals(
 async fn announce(events: &mpsc::Sender<Event>, name: &str, outcome: &finish::Outcome) {
     let kind = EventKind::RunFinished { exit: outcome.exit.code(), reason: outcome.reason.clone() };
     let event = Event { at: clock::now(), run: name.to_owned(), kind, totals: outcome.totals };
-    let _ = events.send(event).await;
+    tokio::time::timeout(Duration::from_secs(5), events.send(event)).await.ok();
 }

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::num::NonZeroU32;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -18,6 +18,9 @@ use crate::artifacts::Artifacts;
 use crate::atlas::Api;
 use crate::domain::{Endpoint, Event, EventKind, JobState, Micros, Origin, Totals, clock};
 use crate::ledger::{BatchId, Ledger, Paid, RunId};
+
+/// How long a full queue of events is waited for: a reader that reads nothing stops no run.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// The numbers a run is bound by.
 #[derive(Clone, Copy, Debug)]
@@ -110,6 +113,8 @@ pub struct Shared {
     work: Work,
     unpolled: AtomicU64,
     submitted: AtomicU64,
+    /// Whether the display once took nothing for too long: it is never waited for again.
+    unheard: AtomicBool,
 }
 
 impl Shared {
@@ -143,6 +148,7 @@ impl Shared {
             work: Work::default(),
             unpolled: AtomicU64::new(0),
             submitted: AtomicU64::new(0),
+            unheard: AtomicBool::new(false),
         }
     }
 
@@ -150,7 +156,12 @@ impl Shared {
     pub(super) async fn tell(&self, kind: EventKind) {
         let event =
             Event { at: clock::now(), run: self.run_name.clone(), totals: self.totals(), kind };
-        let _ = self.events.send(event).await;
+        if self.unheard.load(Ordering::Relaxed) {
+            let _ = self.events.try_send(event);
+        } else if tokio::time::timeout(PATIENCE, self.events.send(event)).await.is_err() {
+            self.unheard.store(true, Ordering::Relaxed);
+            tracing::warn!("nobody reads the events; the run goes on without waiting for them");
+        }
     }
 
     /// How the run stands.

@@ -2,8 +2,10 @@
 //! simulator's book of charges, never the ledger.
 #![expect(clippy::unwrap_used, reason = "a helper that fails fails its test")]
 
+#[path = "../common/api.rs"]
 mod api;
 mod architecture;
+#[path = "../common/book.rs"]
 mod book;
 mod canary;
 mod crash;
@@ -13,7 +15,9 @@ mod faults;
 mod help;
 mod mistakes;
 mod operator;
+#[path = "../common/process.rs"]
 mod process;
 mod rerun;
 mod signals;
+#[path = "../common/story.rs"]
 mod story;

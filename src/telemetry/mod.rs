@@ -6,6 +6,7 @@
 //! must mark it likewise.
 
 mod daily;
+mod fields;
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -19,6 +20,7 @@ use tracing_subscriber::util::{SubscriberInitExt as _, TryInitError};
 use tracing_subscriber::{EnvFilter, Layer, fmt};
 
 use self::daily::DailyFile;
+use self::fields::InertFields;
 
 /// What the file of the day keeps.
 const IN_THE_FILE: &str = "warn,nightreel=debug";
@@ -69,7 +71,7 @@ pub enum Error {
 ///
 /// Lines are written at once, not by a thread of their own, so that a crash loses none.
 pub fn start(logging: &Logging, bars: Option<MultiProgress>) -> Result<(), Error> {
-    let stderr = fmt::layer().with_writer(AboveBars(bars));
+    let stderr = fmt::layer().with_writer(AboveBars(bars)).fmt_fields(InertFields);
     let registry = tracing_subscriber::registry()
         .with(shaped(stderr, logging).with_filter(filter(asked(logging))?))
         .with(logging.log_dir.as_deref().map(in_the_file).transpose()?);
@@ -96,27 +98,12 @@ where
 {
     let file = DailyFile::open(folder)
         .map_err(|source| Error::Folder { folder: folder.to_owned(), source })?;
-    // Fields of a type of their own: the layers of one type share what they have formatted,
-    // and the colors of the terminal would end up in the file.
     let layer = fmt::layer()
         .with_writer(file)
-        .map_fmt_fields(|_| FileFields(DefaultFields::new()))
+        .fmt_fields(InertFields)
         .with_ansi(false)
         .log_internal_errors(false);
     Ok(layer.with_filter(filter(IN_THE_FILE)?))
-}
-
-/// The fields of the file's lines, without color.
-struct FileFields(DefaultFields);
-
-impl<'w> fmt::FormatFields<'w> for FileFields {
-    fn format_fields<R: tracing_subscriber::field::RecordFields>(
-        &self,
-        writer: fmt::format::Writer<'w>,
-        fields: R,
-    ) -> std::fmt::Result {
-        self.0.format_fields(writer, fields)
-    }
 }
 
 /// A level stands for nightreel's own messages; the crates below it stay at `warn`.
@@ -131,7 +118,7 @@ fn filter(text: &str) -> Result<EnvFilter, Error> {
         .map_err(|error| Error::Filter { filter: text.to_owned(), reason: error.to_string() })
 }
 
-fn shaped<S, W>(layer: fmt::Layer<S, DefaultFields, Full, W>, logging: &Logging) -> BoxedLayer<S>
+fn shaped<S, W>(layer: fmt::Layer<S, InertFields, Full, W>, logging: &Logging) -> BoxedLayer<S>
 where
     S: Subscriber + for<'s> LookupSpan<'s>,
     W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
@@ -141,7 +128,6 @@ where
 }
 
 type BoxedLayer<S> = Box<dyn Layer<S> + Send + Sync>;
-type DefaultFields = fmt::format::DefaultFields;
 type Full = fmt::format::Format;
 
 /// Writes whole lines to stderr while the bars step aside.
@@ -175,11 +161,12 @@ impl Write for Line {
 
 impl Drop for Line {
     fn drop(&mut self) {
-        // A closed stderr must not stop a run.
-        let write = || io::stderr().write_all(&self.text).ok();
+        // A closed stderr, or a terminal that is gone, must not stop a run.
         match &self.bars {
-            Some(bars) => bars.suspend(write),
-            None => write(),
+            Some(bars) if !bars.is_hidden() => {
+                bars.println(String::from_utf8_lossy(&self.text).trim_end()).ok()
+            }
+            _ => io::stderr().write_all(&self.text).ok(),
         };
     }
 }
@@ -225,12 +212,14 @@ mod tests {
             tracing::trace!(target: "nightreel::runner", "too small");
             tracing::info!(target: "hyper", "of another");
             tracing::warn!(target: "hyper", "worth a look");
+            let said = "two\nlines \u{202e}and \u{1b}]52;c";
+            tracing::warn!(target: "hyper", said, shown = %said, "{said}");
         });
         let file = logs.read_dir().unwrap().map(|entry| entry.unwrap().path()).next().unwrap();
         let text = std::fs::read_to_string(file).unwrap();
         let words = ["kept", "worth a look"];
         assert!(words.iter().all(|word| text.contains(word)), "{text}");
-        let others = ["too small", "of another", "\u{1b}"];
+        let others = ["too small", "of another", "\u{1b}", "\nlines", "\u{202e}"];
         assert!(!others.iter().any(|word| text.contains(word)), "{text}");
     }
 }

@@ -271,9 +271,12 @@ pub struct PlanArgs {
     /// Tell for each row what would be done and why
     #[arg(long)]
     pub rows: bool,
-    /// Ask the API for exact prices
+    /// Ask the API for exact prices, even without a key
     #[arg(long)]
     pub quote: bool,
+    /// Write the plan to a file instead
+    #[arg(long, value_name = "FILE")]
+    pub output_file: Option<PathBuf>,
 }
 
 /// Flags of `status`.

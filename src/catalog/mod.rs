@@ -2,13 +2,15 @@
 //! Hailuo family, and the API's own catalogue for everything else.
 
 mod builtin;
+mod quotes;
 
 use std::collections::{BTreeSet, HashMap};
 
 use crate::atlas::{Api, Error};
-use crate::domain::{Endpoint, Micros, Request};
+use crate::domain::{Endpoint, Request};
 
 pub use builtin::{BUILTIN_DATE, Facts, builtin};
+pub use quotes::{Price, Prices};
 
 /// What a request lacks, in words; `None` where it has all that is known to be needed.
 ///
@@ -28,12 +30,6 @@ pub fn lacks(request: &Request) -> Option<String> {
         .map(|name| format!("`{name}`"))
         .collect();
     (!missing.is_empty()).then(|| format!("{} needs {}", request.model, missing.join(" and ")))
-}
-
-/// What a request costs by the built-in table.
-#[must_use]
-pub fn price(request: &Request) -> Option<Micros> {
-    builtin(&request.model).and_then(|facts| facts.price)
 }
 
 /// Which endpoint each model belongs to: the table first, then the API's catalogue, asked once.
@@ -72,6 +68,7 @@ pub async fn endpoints(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::Micros;
 
     fn request(json: &str) -> Request {
         Request::from_canonical(json).unwrap()

@@ -6,6 +6,7 @@ use std::collections::HashSet;
 use super::context::Context;
 use super::manifests::{self, Opened};
 use super::plan::Planned;
+use crate::catalog::Prices;
 use crate::domain::{JobState, Origin, text};
 use crate::ledger::{BatchId, JobFilter, JobId, Ledger, NewBatch, NewJob};
 use crate::plan::{Action, walk};
@@ -21,7 +22,7 @@ pub(super) async fn all(
     cx: &mut Context,
     ledger: &Ledger,
     origin: &Origin,
-    (opened, plans): (&[Opened], &[Planned]),
+    (opened, plans, prices): (&[Opened], &[Planned], &mut Prices),
 ) -> anyhow::Result<Enqueued> {
     let mut batches = Vec::new();
     let mut news = Vec::new();
@@ -33,7 +34,7 @@ pub(super) async fn all(
             budget: plan.budget,
         };
         let id = ledger.open_batch(new).await?;
-        let (enqueued, wanted) = bring_in(cx, ledger, (id, opened)).await?;
+        let (enqueued, wanted) = bring_in(cx, ledger, (id, opened), prices).await?;
         if enqueued > 0 {
             news.push((plan.batch.clone(), enqueued));
         }
@@ -57,11 +58,13 @@ async fn bring_in(
     cx: &Context,
     ledger: &Ledger,
     (batch, opened): (BatchId, &Opened),
+    prices: &mut Prices,
 ) -> anyhow::Result<(u64, u64)> {
     let on_change = manifests::on_change(&cx.settings);
     let (mut enqueued, mut wanted) = (0, 0);
-    walk(&opened.manifest, Some((ledger, batch)), on_change, async |mut chunk| {
-        let mut fresh = Vec::new();
+    let known = Some((ledger, batch));
+    walk(&opened.manifest, known, (on_change, prices), async |mut chunk| {
+        let (mut fresh, mut dearer) = (Vec::new(), Vec::new());
         for row in &mut chunk {
             manifests::check_name(opened.manifest.batch(), row);
         }
@@ -80,8 +83,14 @@ async fn bring_in(
                 {
                     ledger.rewrite(known.id, job).await?;
                 }
-                Some(_) => {}
+                Some(known) => {
+                    let other = job.price.filter(|price| known.price != Some(*price));
+                    dearer.extend(other.map(|price| (known.id, price)));
+                }
             }
+        }
+        if !dearer.is_empty() {
+            ledger.reprice(dearer).await?;
         }
         enqueued += fresh.len() as u64;
         if fresh.is_empty() { Ok(()) } else { ledger.enqueue(batch, fresh).await }

@@ -139,13 +139,17 @@ pub(super) fn on_change(settings: &Settings) -> OnChange {
     }
 }
 
+/// Where this command's requests go.
+pub(super) fn origin(cx: &Context) -> Origin {
+    if cx.simulated {
+        return Origin::from_ledger("loopback".to_owned());
+    }
+    Origin::of(&cx.settings.base_url)
+}
+
 /// Results of a simulator are not the API's: a batch is never continued at the other one.
 pub(super) fn check_origin(view: &BatchView, cx: &Context) -> anyhow::Result<()> {
-    let wanted = if cx.simulated {
-        Origin::from_ledger("loopback".to_owned())
-    } else {
-        Origin::of(&cx.settings.base_url)
-    };
+    let wanted = origin(cx);
     if view.attempts == 0 || view.origin == wanted {
         return Ok(());
     }

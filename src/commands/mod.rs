@@ -82,9 +82,9 @@ async fn plan_command(common: &Common, mut args: crate::cli::PlanArgs) -> Result
     let simulation = simulate::give_back(&mut args.api, &mut args.manifest.manifests)?;
     let flags = args.manifest.partial().over(args.api.partial());
     let (mut cx, opened) = manifests::open(common, flags, &args.manifest)?;
-    cx.not_built(&[("--quote", args.quote)])?;
     cx.simulated(simulation.is_some());
-    done(plan::plan(&mut cx, &opened, args.rows).await)
+    let asked = plan::Asked { simulation, quote: args.quote, rows: args.rows };
+    done(plan::plan(&mut cx, &opened, &asked, args.output_file.as_deref()).await)
 }
 
 fn done(result: anyhow::Result<Exit>) -> Result<Exit, Failure> {

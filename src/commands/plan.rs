@@ -1,19 +1,27 @@
-//! `plan`: the dry run. Sends nothing, creates nothing.
+//! `plan`: the dry run. Sends nothing that costs, creates nothing but the cache of quotes.
+
+mod tell;
 
 use std::io::Write;
+use std::path::Path;
 use std::time::Duration;
 
-use serde_json::{Value, json};
-
 use super::Context;
+use super::context::Wrong;
 use super::manifests::{self, Opened};
-use super::table::Table;
-use crate::catalog::BUILTIN_DATE;
-use crate::domain::{Micros, clock, text};
+use super::simulate::{self, Simulation};
+use crate::catalog::Prices;
+use crate::domain::{Digest, Micros, Origin};
 use crate::exit::Exit;
 use crate::ledger::Ledger;
-use crate::plan::{self, Action, PlannedRow, Summary};
-use crate::settings::Settings;
+use crate::plan::{self, Action, Latencies, Latency, PlannedRow, Summary};
+
+pub(super) use tell::write_human;
+
+/// Asking for prices and the balance may take so long; what is not answered then is not known.
+const PATIENCE: Duration = Duration::from_secs(20);
+/// Hex digits of a plan's hash that are shown.
+const HASH_DIGITS: usize = 16;
 
 /// What a plan found for one manifest.
 pub(super) struct Planned {
@@ -25,47 +33,156 @@ pub(super) struct Planned {
     pub(super) spent: Micros,
     /// The cap that will hold.
     pub(super) budget: Option<Micros>,
+    /// How long generations took so far.
+    latencies: Latencies,
     /// The rows, where they were asked for.
-    pub(super) rows: Vec<RowLine>,
+    rows: Vec<RowLine>,
 }
 
 /// A row of the plan, as it is told.
-pub(super) struct RowLine {
+struct RowLine {
     key: String,
     action: Action,
     reason: String,
     price: Option<Micros>,
 }
 
-/// Prints the plan of every manifest.
-pub(super) async fn plan(cx: &mut Context, opened: &[Opened], rows: bool) -> anyhow::Result<Exit> {
-    let ledger = cx.read_ledger().await?;
-    let mut plans = Vec::new();
-    for manifest in opened {
-        plans.push(make(manifest, cx, ledger.as_ref(), rows).await?);
+/// How a plan is made.
+#[derive(Default)]
+pub(super) struct Asked {
+    /// The simulator that stands in for the API.
+    pub(super) simulation: Option<Simulation>,
+    /// Ask for prices even without a key.
+    pub(super) quote: bool,
+    /// Keep every row.
+    pub(super) rows: bool,
+}
+
+/// The plans of all manifests, and the prices they were made with.
+pub(super) struct Plans {
+    /// One for each manifest, in order.
+    pub(super) batches: Vec<Planned>,
+    /// The prices.
+    pub(super) prices: Prices,
+    /// What the account may still spend, where it was asked and said.
+    pub(super) balance: Option<Micros>,
+}
+
+impl Plans {
+    /// The hash over all of it, as it is shown.
+    pub(super) fn hash(&self) -> String {
+        let whole: Vec<u8> = self
+            .batches
+            .iter()
+            .flat_map(|plan| plan.summary.hash(&plan.batch, plan.budget).0)
+            .collect();
+        Digest::of(&whole).hex()[..HASH_DIGITS].to_owned()
     }
+
+    /// Refuses where the plan is no longer the one of this hash.
+    pub(super) fn check(&self, wanted: Option<&str>) -> Result<(), Wrong> {
+        let Some(wanted) = wanted else { return Ok(()) };
+        let now = self.hash();
+        if wanted.len() >= 8 && now.starts_with(&wanted.to_ascii_lowercase()) {
+            return Ok(());
+        }
+        Err(Wrong(format!(
+            "the plan is another one now ({now}, not {wanted}): the manifest, the ledger, the budget or a \
+             price has changed. Look at `nightreel plan` again"
+        )))
+    }
+}
+
+/// Prints the plan of every manifest.
+pub(super) async fn plan(
+    cx: &mut Context,
+    opened: &[Opened],
+    asked: &Asked,
+    file: Option<&Path>,
+) -> anyhow::Result<Exit> {
+    let ledger = cx.read_ledger().await?;
+    let mut plans = all(cx, opened, ledger.as_ref(), asked).await?;
+    if cx.settings.state_dir.is_dir() {
+        plans.prices.save()?;
+    }
+    let mut text = Vec::new();
     if cx.json() {
-        writeln!(cx.out, "{}", to_json(&plans, &cx.settings, rows))?;
+        writeln!(text, "{}", tell::to_json(&plans, &cx.settings, asked.rows))?;
     } else {
-        for plan in &plans {
-            write_rows(cx, plan)?;
-            write_human(&mut cx.out, plan, &cx.settings)?;
-            let summary = &plan.summary;
-            for line in manifests::mistake_lines(&summary.mistakes, summary.mistake_count) {
-                writeln!(cx.err, "{line}")?;
-            }
+        tell::write_all(&mut text, &plans, &cx.settings)?;
+    }
+    match file {
+        Some(path) => write_file(path, &text)?,
+        None => cx.out.write_all(&text)?,
+    }
+    let told_in_json = cx.json();
+    for summary in plans.batches.iter().map(|plan| &plan.summary).filter(|_| !told_in_json) {
+        for line in manifests::mistake_lines(&summary.mistakes, summary.mistake_count) {
+            writeln!(cx.err, "{line}")?;
         }
     }
-    let mistakes = plans.iter().any(|plan| plan.summary.mistake_count > 0);
+    let mistakes = plans.batches.iter().any(|plan| plan.summary.mistake_count > 0);
     Ok(if mistakes && !cx.settings.skip_invalid { Exit::Usage } else { Exit::Done })
 }
 
+fn write_file(path: &Path, text: &[u8]) -> Result<(), Wrong> {
+    let written = std::fs::File::create(path).and_then(|mut file| file.write_all(text));
+    written.map_err(|error| Wrong(format!("cannot write the plan to {}: {error}", path.display())))
+}
+
+/// Walks every manifest; and once more where the API was asked for better prices.
+pub(super) async fn all(
+    cx: &Context,
+    opened: &[Opened],
+    ledger: Option<&Ledger>,
+    asked: &Asked,
+) -> anyhow::Result<Plans> {
+    let origin = manifests::origin(cx);
+    let prices = Prices::read(&cx.settings.state_dir, origin);
+    let mut whole = Plans { batches: Vec::new(), prices, balance: None };
+    walk_all(cx, opened, ledger, (asked, &mut whole)).await?;
+    let mistakes = whole.batches.iter().any(|plan| plan.summary.mistake_count > 0);
+    if (mistakes && !cx.settings.skip_invalid) || !whole.prices.wants() {
+        return Ok(whole);
+    }
+    let simulation = asked.simulation.as_ref();
+    if let Some((api, simulator)) = simulate::for_questions(simulation, asked.quote, cx).await? {
+        let questions = async {
+            whole.prices.ask(&api).await;
+            whole.balance = api.balance().await.ok();
+        };
+        let late = tokio::time::timeout(PATIENCE, questions).await.is_err();
+        if late {
+            whole.prices.give_up("the API did not answer in time");
+        }
+        if let Some(simulator) = simulator {
+            simulator.stop().await;
+        }
+        walk_all(cx, opened, ledger, (asked, &mut whole)).await?;
+    }
+    Ok(whole)
+}
+
+async fn walk_all(
+    cx: &Context,
+    opened: &[Opened],
+    ledger: Option<&Ledger>,
+    (asked, whole): (&Asked, &mut Plans),
+) -> anyhow::Result<()> {
+    whole.batches.clear();
+    for manifest in opened {
+        let plan = make(manifest, cx, ledger, (asked.rows, &mut whole.prices)).await?;
+        whole.batches.push(plan);
+    }
+    Ok(())
+}
+
 /// Walks one manifest beside the ledger.
-pub(super) async fn make(
+async fn make(
     opened: &Opened,
     cx: &Context,
     ledger: Option<&Ledger>,
-    rows: bool,
+    (rows, prices): (bool, &mut Prices),
 ) -> anyhow::Result<Planned> {
     let name = opened.manifest.batch().to_owned();
     let mut spent = Micros::ZERO;
@@ -77,12 +194,17 @@ pub(super) async fn make(
         spent = view.tally.spent();
         known = Some((ledger, view.id));
     }
+    let budget = cx.settings.budget.or(opened.manifest.budget());
+    let mut room = budget.map(|budget| Micros(budget.0 - spent.0));
     let mut summary = Summary::default();
     let mut lines = Vec::new();
     let on_change = manifests::on_change(&cx.settings);
-    plan::walk(&opened.manifest, known, on_change, async |mut chunk| {
+    plan::walk(&opened.manifest, known, (on_change, prices), async |mut chunk| {
         for walked in &mut chunk {
             manifests::check_name(&name, walked);
+            if let Ok(row) = walked {
+                take_room(row, &mut room);
+            }
             summary.add(walked);
             if let (true, Ok(row)) = (rows, walked) {
                 lines.push(line(row));
@@ -92,8 +214,46 @@ pub(super) async fn make(
     })
     .await
     .map_err(manifests::explain)?;
-    let budget = cx.settings.budget.or(opened.manifest.budget());
-    Ok(Planned { batch: name, summary, spent, budget, rows: lines })
+    let latencies = measured(ledger, &manifests::origin(cx), &summary).await?;
+    Ok(Planned { batch: name, summary, spent, budget, latencies, rows: lines })
+}
+
+/// A row that costs takes from what the budget leaves; the first one that finds too little, and all
+/// that cost after it, wait for a larger budget, as they do in the run.
+fn take_room(row: &mut PlannedRow, room: &mut Option<Micros>) {
+    let Some(left) = room else { return };
+    if !row.costs {
+        return;
+    }
+    let price = row.price.unwrap_or(Micros::ZERO);
+    if price <= *left {
+        *left = Micros(left.0 - price.0);
+        return;
+    }
+    *left = Micros(-1);
+    row.reason = format!("the budget ends before it; {}", row.reason);
+    row.action = Action::OverBudget;
+}
+
+/// How long the models of a plan took so far, by the ledger.
+async fn measured(
+    ledger: Option<&Ledger>,
+    origin: &Origin,
+    summary: &Summary,
+) -> anyhow::Result<Latencies> {
+    let mut latencies = Latencies::new();
+    let Some(ledger) = ledger else { return Ok(latencies) };
+    for cost in summary.by_model() {
+        let mut took = ledger.latencies(origin, &cost.model).await?;
+        took.sort_unstable();
+        let at =
+            |tenth: usize| took.get((took.len() * tenth / 10).min(took.len().saturating_sub(1)));
+        if let (Some(median), Some(p90)) = (at(5), at(9)) {
+            let latency = Latency { median: *median, p90: *p90, measured: took.len() as u64 };
+            latencies.insert(cost.model, latency);
+        }
+    }
+    Ok(latencies)
 }
 
 fn line(row: &PlannedRow) -> RowLine {
@@ -104,149 +264,3 @@ fn line(row: &PlannedRow) -> RowLine {
         price: row.costs.then_some(row.price).flatten(),
     }
 }
-
-fn estimate(plan: &Planned, settings: &Settings) -> Duration {
-    let rpm = settings.rpm.map(std::num::NonZeroU32::get);
-    plan.summary.duration(settings.concurrency.get(), rpm)
-}
-
-fn to_json(plans: &[Planned], settings: &Settings, rows: bool) -> Value {
-    let batches: Vec<Value> = plans.iter().map(|plan| batch_json(plan, settings, rows)).collect();
-    let errors: Vec<Value> =
-        plans.iter().flat_map(|plan| &plan.summary.mistakes).map(|m| json!(m)).collect();
-    json!({ "batches": batches, "errors": errors })
-}
-
-fn batch_json(plan: &Planned, settings: &Settings, rows: bool) -> Value {
-    let count = |action| plan.summary.rows.of(action);
-    let by_model: Vec<Value> = plan
-        .summary
-        .by_model()
-        .iter()
-        .map(|cost| {
-            json!({
-                "model": cost.model, "jobs": cost.jobs, "unit_price": cost.unit_price,
-                "total": cost.total, "source": cost.source,
-            })
-        })
-        .collect();
-    let mut batch = json!({
-        "batch": plan.batch,
-        "rows": {
-            "total": plan.summary.rows.total(), "new": count(Action::New),
-            "changed": count(Action::Changed), "done": count(Action::Done),
-            "in_flight": count(Action::InFlight), "retry": count(Action::Retry),
-            "unknown": count(Action::Unknown), "invalid": count(Action::Invalid),
-            "failed": count(Action::Failed), "set_aside": count(Action::SetAside),
-            "canceled": count(Action::Canceled),
-        },
-        "cost": {
-            "currency": "usd", "total": plan.summary.total(), "by_model": by_model,
-            "unpriced": plan.summary.unpriced(), "spent": plan.spent,
-        },
-        "duration_seconds": estimate(plan, settings).as_secs(),
-    });
-    if rows {
-        batch["jobs"] = plan.rows.iter().map(|row| {
-            json!({ "key": row.key, "action": row.action, "reason": row.reason, "price": row.price })
-        }).collect();
-    }
-    batch
-}
-
-fn write_rows(cx: &mut Context, plan: &Planned) -> anyhow::Result<()> {
-    let mut table = Table::default();
-    for row in &plan.rows {
-        table.row([
-            text::visible(&row.key),
-            row.action.as_str().to_owned(),
-            row.price.map_or_else(|| "-".to_owned(), Micros::human),
-            text::cut(&text::visible(&row.reason), 120),
-        ]);
-    }
-    Ok(table.write(&mut cx.out, "")?)
-}
-
-/// The plan of one manifest for people.
-pub(super) fn write_human(
-    out: &mut dyn Write,
-    plan: &Planned,
-    settings: &Settings,
-) -> std::io::Result<()> {
-    let summary = &plan.summary;
-    writeln!(out, "{}: {}", text::visible(&plan.batch), text::count(summary.rows.total(), "row"))?;
-    let mut table = Table::default();
-    for (action, meaning) in MEANINGS {
-        let count = summary.rows.of(action);
-        if count > 0 {
-            table.row([action.as_str().replace('_', " "), count.to_string(), meaning.to_owned()]);
-        }
-    }
-    table.write(out, "  ")?;
-    let mut costs = Table::default();
-    for cost in summary.by_model() {
-        costs.row([
-            text::visible(&cost.model),
-            text::count(cost.jobs, "job"),
-            cost.unit_price
-                .map_or_else(|| "unpriced".to_owned(), |price| format!("× {}", price.human())),
-            cost.unit_price.map_or_else(String::new, |_| format!("= {}", cost.total.human())),
-            source(cost.source),
-        ]);
-    }
-    costs.write(out, "  ")?;
-    write_totals(out, plan, settings)
-}
-
-fn source(source: &str) -> String {
-    match source {
-        "built-in" => format!("built-in price of {BUILTIN_DATE}"),
-        "manifest" => "price from the manifest".to_owned(),
-        _ => "nobody knows its price; the API decides".to_owned(),
-    }
-}
-
-fn write_totals(out: &mut dyn Write, plan: &Planned, settings: &Settings) -> std::io::Result<()> {
-    let summary = &plan.summary;
-    let total = summary.total();
-    write!(out, "  total {}", total.human())?;
-    if summary.unpriced() > 0 {
-        write!(out, " and {} WITHOUT A KNOWN PRICE", text::count(summary.unpriced(), "job"))?;
-    }
-    write!(out, ", {} spent so far", plan.spent.human())?;
-    if let Some(budget) = plan.budget {
-        let left = Micros((budget.0 - plan.spent.0).max(0));
-        write!(out, ", {} of {} left", left.human(), budget.human())?;
-        if total > left {
-            write!(out, ": THE BUDGET ENDS FIRST")?;
-        }
-    }
-    writeln!(out)?;
-    if summary.submissions() > 0 {
-        let uploads = &summary.media;
-        let bytes: u64 = uploads.values().sum();
-        writeln!(
-            out,
-            "  about {} at concurrency {} (90 s a generation assumed), {} ({}) at most",
-            clock::human(estimate(plan, settings)),
-            settings.concurrency,
-            text::count(uploads.len() as u64, "upload"),
-            text::bytes(bytes),
-        )?;
-    }
-    Ok(())
-}
-
-/// What each action means, in the order it is told.
-const MEANINGS: [(Action, &str); 10] = [
-    (Action::New, "will be submitted"),
-    (Action::Retry, "will be submitted again"),
-    (Action::Changed, "differ from the ledger's jobs of the same ids"),
-    (Action::InFlight, "are paid for and will be collected"),
-    (Action::Done, "are done"),
-    (Action::Failed, "failed for good; `nightreel requeue` gives them another chance"),
-    (Action::Unknown, "may have been paid; looked up during the run"),
-    (Action::SetAside, "were set aside; asked about again, for free"),
-    (Action::Canceled, "are canceled"),
-    (Action::Invalid, "have mistakes"),
-];

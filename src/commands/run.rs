@@ -12,13 +12,13 @@ use tokio_util::sync::CancellationToken;
 
 use super::context::{Context, Failure, Wrong};
 use super::manifests::{self, Opened};
-use super::plan::{self, Planned};
+use super::plan::{self, Asked, Plans};
 use super::simulate::Simulation;
 use super::{enqueue, finish, simulate};
 use crate::atlas::Api;
 use crate::catalog;
 use crate::cli::{Common, RunArgs};
-use crate::domain::{Endpoint, Event, EventKind, clock, text};
+use crate::domain::{Endpoint, Event, EventKind, Origin, clock, text};
 use crate::exit::Exit;
 use crate::ledger::{Ledger, Ownership};
 use crate::plan::Action;
@@ -40,24 +40,24 @@ pub(super) async fn run(common: &Common, mut args: RunArgs) -> Result<Exit, Fail
         ("--max-double", cx.settings.max_double.is_some()),
         ("--no-ramp", cx.settings.no_ramp),
         ("--no-schema", cx.settings.no_schema),
-        ("--plan", args.plan_hash.is_some()),
         ("--dashboard", args.dashboard),
     ])?;
-    let plans = plan_all(&mut cx, &opened).await?;
+    let asked = Asked { simulation, ..Asked::default() };
+    let plans = plan_all(&mut cx, &opened, &asked).await?;
+    plans.check(args.plan_hash.as_deref()).map_err(anyhow::Error::from)?;
     if nothing_to_do(&plans) {
-        return Ok(finish::already_done(&mut cx, &plans).await?);
+        return Ok(finish::already_done(&mut cx, &plans.batches).await?);
     }
     let night = Night { common: common.clone(), opened, plans };
-    Ok(night.work(&mut cx, simulation).await?)
+    Ok(night.work(&mut cx, asked.simulation).await?)
 }
 
 /// Plans every manifest and refuses those with mistakes: nothing is sent, nothing is written.
-async fn plan_all(cx: &mut Context, opened: &[Opened]) -> Result<Vec<Planned>, Failure> {
+async fn plan_all(cx: &mut Context, opened: &[Opened], asked: &Asked) -> Result<Plans, Failure> {
     let ledger = cx.read_ledger().await.map_err(Failure::from)?;
-    let mut plans = Vec::new();
+    let plans = plan::all(cx, opened, ledger.as_ref(), asked).await.map_err(Failure::from)?;
     let mut lines = Vec::new();
-    for manifest in opened {
-        let plan = plan::make(manifest, cx, ledger.as_ref(), false).await.map_err(Failure::from)?;
+    for plan in &plans.batches {
         if !cx.settings.skip_invalid {
             let summary = &plan.summary;
             lines.extend(manifests::mistake_lines(&summary.mistakes, summary.mistake_count));
@@ -70,15 +70,14 @@ async fn plan_all(cx: &mut Context, opened: &[Opened]) -> Result<Vec<Planned>, F
                 text::count(unpriced, "job")
             ));
         }
-        plans.push(plan);
     }
     if lines.is_empty() { Ok(plans) } else { Err(Failure::usage(lines)) }
 }
 
 /// Whether no row of any manifest wants anything.
-fn nothing_to_do(plans: &[Planned]) -> bool {
+fn nothing_to_do(plans: &Plans) -> bool {
     let wants = [Action::New, Action::Retry, Action::InFlight, Action::Unknown, Action::SetAside];
-    plans.iter().all(|plan| {
+    plans.batches.iter().all(|plan| {
         plan.summary.submissions() == 0 && wants.iter().all(|a| plan.summary.rows.of(*a) == 0)
     })
 }
@@ -87,17 +86,22 @@ fn nothing_to_do(plans: &[Planned]) -> bool {
 struct Night {
     common: Common,
     opened: Vec<Opened>,
-    plans: Vec<Planned>,
+    plans: Plans,
 }
 
 impl Night {
-    async fn work(self, cx: &mut Context, simulation: Option<Simulation>) -> anyhow::Result<Exit> {
+    async fn work(
+        mut self,
+        cx: &mut Context,
+        simulation: Option<Simulation>,
+    ) -> anyhow::Result<Exit> {
         cx.need_key(simulation.is_some())?;
         make_state_dir(&cx.settings.state_dir)?;
         let _owner = Ownership::take(&cx.settings.state_dir)?;
         let bars = MultiProgress::new();
         telemetry::start(&self.logging(cx), Some(bars.clone()))
             .map_err(|error| Wrong(error.to_string()))?;
+        self.plans.prices.save()?;
         if !confirm(cx, &self.plans)? {
             return Ok(Exit::Done);
         }
@@ -125,7 +129,7 @@ impl Night {
     }
 
     async fn run_lanes(
-        self,
+        mut self,
         cx: &mut Context,
         api: Api,
         (signals, bars): (Signals, MultiProgress),
@@ -135,8 +139,7 @@ impl Night {
         let ledger = Ledger::open(&cx.ledger_path()).await?;
         let name = uuid::Uuid::now_v7().to_string();
         let run = ledger.begin_run(&name).await?;
-        let (batches, enqueued) =
-            enqueue::all(cx, &ledger, &api.origin(), (&self.opened, &self.plans)).await?;
+        let (batches, enqueued) = self.enqueue(cx, &ledger, &api.origin()).await?;
         let names: Vec<String> = batches.iter().map(|(_, name)| name.clone()).collect();
         ledger.watch(&names).await?;
         let (events, inbox) = mpsc::channel(EVENTS);
@@ -170,13 +173,24 @@ impl Night {
             return Ok(finish::signal_exit(&gate.stops()));
         };
         let outcome =
-            finish::Outcome::new(&ledger, &names, &self.plans, (ended, gate.stops())).await?;
+            finish::Outcome::new(&ledger, &names, &self.plans.batches, (ended, gate.stops()))
+                .await?;
         ledger.end_run(run, outcome.exit.code(), &outcome.reason).await.ok();
         announce(&events, &name, &outcome).await;
         drop(events);
         tokio::time::timeout(Duration::from_secs(5), shown).await.ok();
         ledger.close().await;
         outcome.tell(cx)
+    }
+
+    async fn enqueue(
+        &mut self,
+        cx: &mut Context,
+        ledger: &Ledger,
+        origin: &Origin,
+    ) -> anyhow::Result<enqueue::Enqueued> {
+        let Plans { batches, prices, .. } = &mut self.plans;
+        enqueue::all(cx, ledger, origin, (&self.opened, batches, prices)).await
     }
 
     /// Which endpoint each model is submitted to; asks the catalogue for models not built in.
@@ -186,7 +200,7 @@ impl Night {
         cx: &Context,
     ) -> anyhow::Result<HashMap<String, Endpoint>> {
         let models: BTreeSet<String> =
-            self.plans.iter().flat_map(|plan| plan.summary.models()).cloned().collect();
+            self.plans.batches.iter().flat_map(|plan| plan.summary.models()).cloned().collect();
         let (endpoints, unknown) = catalog::endpoints(api, &models)
             .await
             .map_err(|error| Wrong(format!("the catalogue of models cannot be read: {error}")))?;
@@ -212,15 +226,13 @@ fn make_state_dir(path: &Path) -> anyhow::Result<()> {
 }
 
 /// On a terminal a run that spends money shows the plan and asks; elsewhere it does not ask.
-fn confirm(cx: &mut Context, plans: &[Planned]) -> anyhow::Result<bool> {
+fn confirm(cx: &mut Context, plans: &Plans) -> anyhow::Result<bool> {
     let terminal = std::io::stdin().is_terminal() && std::io::stderr().is_terminal();
-    let spends = plans.iter().any(|plan| plan.summary.submissions() > 0);
+    let spends = plans.batches.iter().any(|plan| plan.summary.submissions() > 0);
     if cx.json() {
         return Ok(true);
     }
-    for plan in plans {
-        plan::write_human(&mut cx.err, plan, &cx.settings)?;
-    }
+    plan::write_human(&mut cx.err, plans, &cx.settings)?;
     if cx.settings.yes || cx.simulated || !terminal || !spends {
         return Ok(true);
     }

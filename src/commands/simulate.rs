@@ -80,13 +80,13 @@ impl Simulation {
         #[cfg(unix)]
         std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
         builder.create(&folder)?;
-        let options = Options {
-            address: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
-            scenario: self.scenario.clone(),
-            book: Some(folder.join("book.jsonl")),
-            key: None,
-        };
-        Ok(Simulator::start(options).await?)
+        self.serve(Some(folder.join("book.jsonl"))).await
+    }
+
+    async fn serve(&self, book: Option<PathBuf>) -> anyhow::Result<Simulator> {
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        let scenario = self.scenario.clone();
+        Ok(Simulator::start(Options { address, scenario, book, key: None }).await?)
     }
 }
 
@@ -106,6 +106,26 @@ impl Simulation {
         let settings = cx.api_settings(simulator.base_url().clone(), key);
         Ok((Api::new(settings)?, Some(simulator)))
     }
+}
+
+/// A client for questions that are free: of a simulator without a book, or of the API the settings
+/// name, where there is a key or `anyway` says that none is needed.
+pub(super) async fn for_questions(
+    simulation: Option<&Simulation>,
+    anyway: bool,
+    cx: &Context,
+) -> anyhow::Result<Option<(Api, Option<Simulator>)>> {
+    if let Some(simulation) = simulation {
+        let simulator = simulation.serve(None).await?;
+        let key = Some("simulator".to_owned().into());
+        let api = Api::new(cx.api_settings(simulator.base_url().clone(), key))?;
+        return Ok(Some((api, Some(simulator))));
+    }
+    let key = cx.key()?;
+    if key.is_none() && !anyway {
+        return Ok(None);
+    }
+    Ok(Some((Api::new(cx.api_settings(cx.settings.base_url.clone(), key))?, None)))
 }
 
 /// What `--simulate` asks for. `--simulate jobs/demo.toml` means the manifest, not a scenario: it is

@@ -9,7 +9,7 @@ use super::table::Table;
 use crate::domain::state::Account;
 use crate::domain::{JobState, clock, text};
 use crate::exit::Exit;
-use crate::ledger::BatchView;
+use crate::ledger::{BatchView, Charged};
 
 /// Prints the figures of the named batches, or of all.
 pub(super) async fn status(cx: &mut Context, batches: &[String]) -> anyhow::Result<Exit> {
@@ -50,10 +50,18 @@ pub(super) fn batch_json(view: &BatchView) -> Value {
             "released": money(Account::Released),
             "budget": view.tally.budget,
         },
+        "charged": view.charged.iter().map(charged_json).collect::<Vec<_>>(),
         "attempts": view.attempts,
         "artifacts": { "files": view.files, "bytes": view.bytes },
         "first_at": view.first_at.map(clock::utc),
         "last_at": view.last_at.map(clock::utc),
+    })
+}
+
+fn charged_json(charged: &Charged) -> Value {
+    json!({
+        "model": charged.model, "stated": charged.stated, "unstated": charged.unstated,
+        "reserved": charged.reserved, "charged": charged.charged,
     })
 }
 
@@ -91,6 +99,9 @@ fn write_batch(out: &mut dyn Write, view: &BatchView) -> std::io::Result<()> {
     }
     table.write(out, "  ")?;
     write_money(out, view)?;
+    for charged in &view.charged {
+        write_drift(out, charged)?;
+    }
     if let (Some(first), Some(last)) = (view.first_at, view.last_at) {
         writeln!(
             out,
@@ -119,6 +130,21 @@ fn write_money(out: &mut dyn Write, view: &BatchView) -> std::io::Result<()> {
         money(Account::Unknown),
         money(Account::Released),
         text::count(view.attempts, "attempt"),
+    )
+}
+
+/// What was reserved is no news; what was charged otherwise is.
+fn write_drift(out: &mut dyn Write, charged: &Charged) -> std::io::Result<()> {
+    if charged.reserved == charged.charged {
+        return Ok(());
+    }
+    writeln!(
+        out,
+        "  {}: {} reserved, {} charged for {}: THE PRICE IS ANOTHER ONE",
+        text::visible(&charged.model),
+        charged.reserved.human(),
+        charged.charged.human(),
+        text::count(charged.stated, "generation"),
     )
 }
 

@@ -56,6 +56,8 @@ pub struct Known {
     pub trouble: Option<(String, String)>,
     /// When it was last changed, in Unix milliseconds.
     pub updated_at: i64,
+    /// The price it will be sent for.
+    pub price: Option<Micros>,
 }
 
 impl Ledger {
@@ -69,7 +71,7 @@ impl Ledger {
     pub async fn known(&self, batch: BatchId, keys: &[String]) -> Result<HashMap<String, Known>> {
         let mut query = QueryBuilder::<Sqlite>::new(
             "SELECT id, key, state, request_sha256, tries, not_before, error_class, \
-             error_message, updated_at FROM jobs WHERE batch_id = ",
+             error_message, updated_at, price FROM jobs WHERE batch_id = ",
         );
         query.push_bind(batch.0).push(" AND key IN (");
         let mut list = query.separated(", ");
@@ -91,6 +93,24 @@ impl Ledger {
     pub async fn rewrite(&self, job: JobId, new: NewJob) -> Result<()> {
         self.write(move |tx| Box::pin(async move { rewrite(tx, job, &new).await })).await
     }
+
+    /// Gives pending jobs the prices that hold now. What was intended already keeps its own.
+    pub async fn reprice(&self, prices: Vec<(JobId, Micros)>) -> Result<()> {
+        self.write(move |tx| {
+            Box::pin(async move {
+                for (job, price) in prices {
+                    sqlx::query("UPDATE jobs SET price = ?1 WHERE id = ?2 AND state = 'pending'")
+                        .bind(price.0)
+                        .bind(job.0)
+                        .execute(&mut *tx.connection)
+                        .await
+                        .map_err(Error::on("changing a price"))?;
+                }
+                Ok(())
+            })
+        })
+        .await
+    }
 }
 
 fn known(row: &sqlx::sqlite::SqliteRow) -> Result<Known> {
@@ -106,6 +126,7 @@ fn known(row: &sqlx::sqlite::SqliteRow) -> Result<Known> {
         not_before: row.get("not_before"),
         trouble: class.map(|class| (class, message.unwrap_or_default())),
         updated_at: row.get("updated_at"),
+        price: row.get::<Option<i64>, _>("price").map(Micros),
     })
 }
 

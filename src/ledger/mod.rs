@@ -7,6 +7,7 @@
 mod collect;
 mod error;
 mod import;
+mod measured;
 mod open;
 mod operate;
 mod owner;
@@ -33,6 +34,7 @@ use writer::{Connections, Tx, Writer};
 pub use collect::NewArtifact;
 pub use error::{Error, Result};
 pub use import::{Known, NewBatch, NewJob};
+pub use measured::Charged;
 pub use open::{APPLICATION_ID, OLDEST_SQLITE, SCHEMA_VERSION};
 pub use owner::{Ownership, identity, ledger_path};
 pub use queue::{Job, Paid, UnknownAttempt};

@@ -4,6 +4,7 @@ use sqlx::sqlite::SqliteRow;
 use sqlx::{AssertSqlSafe, QueryBuilder, Row as _, Sqlite};
 
 use super::error::{Error, Result};
+use super::measured::Charged;
 use super::tally::BatchTally;
 use super::transition::{attempt_state, job_state};
 use super::{AttemptId, BatchId, JobId, Ledger};
@@ -32,6 +33,8 @@ pub struct BatchView {
     pub first_at: Option<Timestamp>,
     /// The last change of a job.
     pub last_at: Option<Timestamp>,
+    /// Reserved against charged, by model.
+    pub charged: Vec<Charged>,
 }
 
 /// One job in a line.
@@ -164,6 +167,7 @@ impl Ledger {
 
     async fn batch_view(&self, row: &SqliteRow, name: String) -> Result<BatchView> {
         let id = BatchId(row.get("id"));
+        let charged = self.charged(id).await?;
         let mut tally = self.count(id).await?;
         tally.budget = row.get::<Option<i64>, _>("budget").map(Micros);
         tally.money = ["reserved", "committed", "unknown", "released"].map(|c| Micros(row.get(c)));
@@ -190,6 +194,7 @@ impl Ledger {
             bytes: whole(&figures, "bytes"),
             first_at: moment(&figures, "first_at"),
             last_at: moment(&figures, "last_at"),
+            charged,
         })
     }
 

@@ -7,12 +7,12 @@ mod summary;
 
 use std::sync::Arc;
 
-use crate::catalog;
+use crate::catalog::{self, Price, Prices};
 use crate::domain::{Diagnostic, JobSpec, JobState, Micros, clock};
 use crate::ledger::{BatchId, Error, Known, Ledger};
 use crate::manifest::Manifest;
 
-pub use summary::{Counts, ModelCost, Summary};
+pub use summary::{Counts, Latencies, Latency, ModelCost, Summary};
 
 /// Rows looked up in the ledger at a time.
 const CHUNK: usize = 500;
@@ -48,6 +48,8 @@ pub enum Action {
     Unknown,
     /// Ask the API once more, for free; it was set aside.
     SetAside,
+    /// Nothing: the batch's budget ends before it.
+    OverBudget,
     /// Nothing: it was canceled.
     Canceled,
     /// Nothing: the row has a mistake.
@@ -67,6 +69,7 @@ impl Action {
             Self::Failed => "failed",
             Self::Unknown => "unknown",
             Self::SetAside => "set_aside",
+            Self::OverBudget => "over_budget",
             Self::Canceled => "canceled",
             Self::Invalid => "invalid",
         }
@@ -84,7 +87,7 @@ pub struct PlannedRow {
     pub reason: String,
     /// What it will cost; `None` where nobody knows.
     pub price: Option<Micros>,
-    /// Where the price is from: `manifest`, `built-in`, or `unpriced`.
+    /// Where the price is from: `manifest`, `quote`, `built-in`, or `unpriced`.
     pub source: &'static str,
     /// Whether the price will be spent by this run.
     pub costs: bool,
@@ -112,7 +115,7 @@ pub enum WalkError {
 pub async fn walk(
     manifest: &Manifest,
     ledger: Option<(&Ledger, BatchId)>,
-    on_change: OnChange,
+    (on_change, prices): (OnChange, &mut Prices),
     mut visit: impl AsyncFnMut(Vec<Walked>) -> Result<(), Error>,
 ) -> Result<(), WalkError> {
     let mut rows = manifest.rows().map_err(WalkError::Manifest)?;
@@ -132,7 +135,7 @@ pub async fn walk(
             .map(|row| {
                 row.map(|spec| {
                     let known = known.get(&spec.key).cloned();
-                    Box::new(judge(spec, known, on_change))
+                    Box::new(judge(spec, known, on_change, prices))
                 })
             })
             .collect();
@@ -141,12 +144,12 @@ pub async fn walk(
 }
 
 /// Decides one row.
-fn judge(spec: JobSpec, known: Option<Known>, on_change: OnChange) -> PlannedRow {
-    let (price, source) = match (spec.price, catalog::price(&spec.request)) {
-        (Some(price), _) => (Some(price), "manifest"),
-        (None, Some(price)) => (Some(price), "built-in"),
-        (None, None) => (None, "unpriced"),
-    };
+fn judge(
+    spec: JobSpec,
+    known: Option<Known>,
+    on_change: OnChange,
+    prices: &mut Prices,
+) -> PlannedRow {
     let lacks = catalog::lacks(&spec.request);
     let (action, reason) = match (&lacks, &known) {
         (Some(lacks), None) => (Action::Invalid, lacks.clone()),
@@ -167,6 +170,9 @@ fn judge(spec: JobSpec, known: Option<Known>, on_change: OnChange) -> PlannedRow
     }
     let reruns = action == Action::Changed && on_change == OnChange::Rerun;
     let costs = matches!(action, Action::New | Action::Retry) || reruns;
+    // What costs nothing now is not asked about.
+    let unasked = Price { amount: spec.price, source: "manifest" };
+    let Price { amount: price, source } = if costs { prices.of(&spec) } else { unasked };
     PlannedRow { spec, action, reason, price, source, costs, known, mistakes }
 }
 

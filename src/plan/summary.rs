@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::{Action, PlannedRow, Walked};
+use crate::domain::digest::Hasher;
 use crate::domain::{Diagnostic, Micros};
 
 /// Mistakes kept in full; the rest are only counted.
@@ -11,6 +12,26 @@ const KEPT_MISTAKES: usize = 1000;
 /// How long a generation takes where nothing was measured: stated durations of videos are 1–5
 /// minutes (atlas-api.md 1.2), seen medians about 90 s.
 pub(super) const TYPICAL: Duration = Duration::from_secs(90);
+
+/// How long a model's generations took, from acceptance to completion.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Latency {
+    /// Half of them were quicker.
+    pub median: Duration,
+    /// Nine of ten were quicker.
+    pub p90: Duration,
+    /// So many were looked at; 0 where nothing was measured and a typical time is assumed.
+    pub measured: u64,
+}
+
+impl Default for Latency {
+    fn default() -> Self {
+        Self { median: TYPICAL, p90: TYPICAL, measured: 0 }
+    }
+}
+
+/// Latencies by model.
+pub type Latencies = std::collections::HashMap<String, Latency>;
 
 /// Rows by action.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -52,7 +73,7 @@ pub struct ModelCost {
 }
 
 /// A manifest's plan in figures.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct Summary {
     /// Rows by action.
     pub rows: Counts,
@@ -66,6 +87,9 @@ pub struct Summary {
     models: BTreeSet<String>,
     /// Local files that rows refer to, each content once, with their bytes.
     pub media: BTreeMap<String, u64>,
+    /// The first row that the budget leaves no room for: its number and key.
+    pub budget_ends: Option<(u64, String)>,
+    hasher: Hasher,
 }
 
 impl Summary {
@@ -74,6 +98,7 @@ impl Summary {
         match walked {
             Ok(row) => self.add_row(row),
             Err(mistakes) => {
+                self.hasher.update(b"invalid\n");
                 self.rows.add(Action::Invalid);
                 self.note(mistakes);
             }
@@ -83,6 +108,10 @@ impl Summary {
     fn add_row(&mut self, row: &PlannedRow) {
         self.note(&row.mistakes);
         self.rows.add(row.action);
+        self.digest(row);
+        if row.action == Action::OverBudget && self.budget_ends.is_none() {
+            self.budget_ends = Some((row.spec.row, row.spec.key.clone()));
+        }
         if !self.models.contains(&row.spec.request.model) {
             self.models.insert(row.spec.request.model.clone());
         }
@@ -94,6 +123,22 @@ impl Summary {
         for file in &row.spec.media {
             self.media.entry(file.key.placeholder()).or_insert(file.bytes);
         }
+    }
+
+    /// What the plan's hash is over: what is asked for, what is done about it, and its price.
+    fn digest(&mut self, row: &PlannedRow) {
+        let price = row.price.map_or(-1, |price| price.0);
+        let head = format!("{}\n{}\n{price} {}\n", row.spec.key, row.action.as_str(), row.source);
+        self.hasher.update(head.as_bytes());
+        self.hasher.update(&row.spec.request.digest().0);
+    }
+
+    /// Ends the hash with what holds for the whole, and returns it.
+    #[must_use]
+    pub fn hash(&self, batch: &str, budget: Option<Micros>) -> crate::domain::Digest {
+        let mut hasher = self.hasher.clone();
+        hasher.update(format!("{batch}\n{}", budget.map_or(-1, |cap| cap.0)).as_bytes());
+        hasher.finish()
     }
 
     fn note(&mut self, mistakes: &[Diagnostic]) {
@@ -141,15 +186,25 @@ impl Summary {
         &self.models
     }
 
-    /// How long it takes at this concurrency and rate, if a generation takes the typical time.
+    /// How long it takes at this concurrency and rate: full rounds of the median generation of each
+    /// model, and the slow ones of the last round on top.
     #[must_use]
-    pub fn duration(&self, concurrency: u32, rpm: Option<u32>) -> Duration {
-        let jobs = self.submissions() + self.rows.of(Action::InFlight);
-        let rounds = jobs.div_ceil(u64::from(concurrency.max(1)));
-        let by_slots = TYPICAL.saturating_mul(u32::try_from(rounds).unwrap_or(u32::MAX));
+    pub fn duration(&self, bound: (u32, Option<u32>), measured: &Latencies) -> Duration {
+        let (concurrency, rpm) = bound;
+        let mut busy = Duration::ZERO;
+        let mut tail = Duration::ZERO;
+        for ((model, _, _), jobs) in &self.costs {
+            let Latency { median, p90, .. } = measured.get(model).copied().unwrap_or_default();
+            busy = busy
+                .saturating_add(median.saturating_mul(u32::try_from(*jobs).unwrap_or(u32::MAX)));
+            tail = tail.max(p90);
+        }
+        let collected = u32::try_from(self.rows.of(Action::InFlight)).unwrap_or(u32::MAX);
+        busy = busy.saturating_add(TYPICAL.saturating_mul(collected));
+        let by_slots = (busy / concurrency.max(1)).max(tail);
         let by_rate = rpm.map_or(Duration::ZERO, |rpm| {
             Duration::from_secs(self.submissions().saturating_mul(60) / u64::from(rpm.max(1)))
         });
-        by_slots.max(by_rate)
+        if busy.is_zero() { Duration::ZERO } else { by_slots.max(by_rate.saturating_add(tail)) }
     }
 }

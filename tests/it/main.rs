@@ -17,6 +17,7 @@ mod mistakes;
 mod operator;
 #[path = "../common/process.rs"]
 mod process;
+mod quotes;
 mod rerun;
 mod signals;
 #[path = "../common/story.rs"]

@@ -1,0 +1,311 @@
+//! What a request costs: the manifest's word, else the API's own quote, else the built-in table.
+//!
+//! The API quotes a submit body for free (atlas-api.md 1.8). What does not change a price, the words
+//! of the prompt and the content of pictures, is left out of the comparison, so that a thousand rows
+//! of one shape ask once. Quotes are kept in the state folder with their time.
+
+use std::collections::{BTreeMap, HashMap};
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+use futures_util::StreamExt as _;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+
+use super::builtin;
+use crate::atlas::Api;
+use crate::domain::request::MEDIA_PREFIX;
+use crate::domain::{Digest, JobSpec, Micros, Origin, Request, Timestamp, clock};
+
+/// How long a quote is taken for the price of today.
+const FRESH: std::time::Duration = std::time::Duration::from_hours(24);
+/// Distinct bodies one plan asks about; a manifest of random parameters must not ask a million times.
+const MOST_QUESTIONS: usize = 500;
+/// Questions under way at a time.
+const AT_A_TIME: usize = 8;
+/// The largest file of quotes that is read.
+const MOST_BYTES: u64 = 16 << 20;
+/// Stands for a local file that was not uploaded yet (a name of RFC 2606).
+const STAND_IN: &str = "https://example.com/input.";
+/// Free words and seeds, of which no vendor makes a price. The text of a speech is none of them.
+const FREE: [&str; 3] = ["prompt", "negative_prompt", "seed"];
+
+/// What a request costs, and who says so.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Price {
+    /// The price; `None` where nobody knows.
+    pub amount: Option<Micros>,
+    /// `manifest`, `quote`, `built-in` or `unpriced`.
+    pub source: &'static str,
+}
+
+/// One answer of the API.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Quote {
+    price: Micros,
+    at: Timestamp,
+}
+
+/// The file in the state folder.
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct File {
+    /// By origin, then by the hash of what makes the price.
+    quotes: BTreeMap<String, BTreeMap<String, Quote>>,
+}
+
+/// Prices of one origin, and the questions that are still open.
+#[derive(Debug)]
+pub struct Prices {
+    path: PathBuf,
+    origin: Origin,
+    quotes: HashMap<String, Quote>,
+    open: BTreeMap<String, (String, String)>,
+    refused: HashMap<String, String>,
+    left_out: u64,
+    changed: bool,
+}
+
+impl Prices {
+    /// Reads the quotes kept in a state folder. A file that cannot be read is as good as none.
+    #[must_use]
+    pub fn read(state_dir: &Path, origin: Origin) -> Self {
+        let path = state_dir.join("catalog").join("quotes.json");
+        let kept = read_file(&path).quotes.remove(origin.as_str()).unwrap_or_default();
+        Self {
+            path,
+            origin,
+            quotes: kept.into_iter().collect(),
+            open: BTreeMap::new(),
+            refused: HashMap::new(),
+            left_out: 0,
+            changed: false,
+        }
+    }
+
+    /// What a row costs as far as is known now; where a quote would tell better, remembers to ask.
+    pub fn of(&mut self, spec: &JobSpec) -> Price {
+        if let Some(price) = spec.price {
+            return Price { amount: Some(price), source: "manifest" };
+        }
+        let key = key(&spec.request);
+        let quote = self.quotes.get(&key).copied();
+        if quote.is_none_or(|quote| clock::between(quote.at, clock::now()) > FRESH) {
+            self.remember(key, &spec.request);
+        }
+        if let Some(quote) = quote {
+            return Price { amount: Some(quote.price), source: "quote" };
+        }
+        match builtin(&spec.request.model).and_then(|facts| facts.price) {
+            Some(price) => Price { amount: Some(price), source: "built-in" },
+            None => Price { amount: None, source: "unpriced" },
+        }
+    }
+
+    fn remember(&mut self, key: String, request: &Request) {
+        if self.refused.contains_key(&key) || self.open.contains_key(&key) {
+            return;
+        }
+        if self.open.len() + self.refused.len() >= MOST_QUESTIONS {
+            self.left_out += 1;
+            return;
+        }
+        self.open.insert(key, (request.model.clone(), asked(request)));
+    }
+
+    /// Whether there is anything to ask.
+    #[must_use]
+    pub fn wants(&self) -> bool {
+        !self.open.is_empty()
+    }
+
+    /// Asks the API about every open question once. That it cannot say is no error: the next best
+    /// price holds, and [`Prices::troubles`] tells.
+    pub async fn ask(&mut self, api: &Api) {
+        let open = self.open.clone();
+        let answers = futures_util::stream::iter(open)
+            .map(|(key, (model, body))| async move {
+                let answer = api.quote(&body).await.map_err(|error| error.to_string());
+                (key, model, answer)
+            })
+            .buffer_unordered(AT_A_TIME);
+        let mut answers = std::pin::pin!(answers);
+        while let Some((key, model, answer)) = answers.next().await {
+            self.open.remove(&key);
+            match answer {
+                Ok(price) if price >= Micros::ZERO => {
+                    self.quotes.insert(key, Quote { price, at: clock::now() });
+                    self.changed = true;
+                }
+                Ok(_) => {
+                    self.refused.insert(key, format!("{model}: it is below zero"));
+                }
+                Err(said) => {
+                    self.refused.insert(key, format!("{model}: {said}"));
+                }
+            }
+        }
+    }
+
+    /// What is still open stays unanswered.
+    pub fn give_up(&mut self, why: &str) {
+        let asked = std::mem::take(&mut self.open);
+        self.refused
+            .extend(asked.into_iter().map(|(key, (model, _))| (key, format!("{model}: {why}"))));
+    }
+
+    /// What could not be asked, in words, each once.
+    #[must_use]
+    pub fn troubles(&self) -> Vec<String> {
+        let mut troubles: Vec<String> = self.refused.values().cloned().collect();
+        if self.left_out > 0 {
+            troubles.push(format!(
+                "more than {MOST_QUESTIONS} different sets of parameters: the rest was not asked"
+            ));
+        }
+        troubles.sort();
+        troubles.dedup();
+        troubles
+    }
+
+    /// Keeps new quotes for later runs. A simulator's prices are its scenario's and are not kept.
+    pub fn save(&mut self) -> std::io::Result<()> {
+        if !self.changed || self.origin.is_loopback() {
+            return Ok(());
+        }
+        let mut file = read_file(&self.path);
+        let kept = self.quotes.iter().map(|(key, quote)| (key.clone(), *quote)).collect();
+        file.quotes.insert(self.origin.as_str().to_owned(), kept);
+        write_whole(&self.path, &serde_json::to_vec_pretty(&file)?)?;
+        self.changed = false;
+        Ok(())
+    }
+}
+
+fn read_file(path: &Path) -> File {
+    let small = std::fs::metadata(path).is_ok_and(|meta| meta.len() <= MOST_BYTES);
+    let text = if small { std::fs::read(path).unwrap_or_default() } else { Vec::new() };
+    serde_json::from_slice(&text).unwrap_or_default()
+}
+
+/// The file appears whole or not at all, for its owner alone.
+fn write_whole(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    let folder = path.parent().unwrap_or(Path::new("."));
+    let mut builder = std::fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(folder)?;
+    let temporary = path.with_extension(format!("{}.part", std::process::id()));
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create(true).truncate(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let mut file = options.open(&temporary)?;
+    file.write_all(bytes)?;
+    file.sync_all()?;
+    std::fs::rename(&temporary, path)
+}
+
+/// The hash of what makes the price.
+fn key(request: &Request) -> String {
+    let mut shape: Map<String, Value> = request
+        .params
+        .iter()
+        .filter(|(name, _)| !FREE.contains(&name.as_str()))
+        .map(|(name, value)| (name.clone(), shape(value)))
+        .collect();
+    shape.insert("model".to_owned(), json!(request.model));
+    Digest::of(Value::Object(shape).to_string().as_bytes()).hex()
+}
+
+/// A value as far as a price may depend on it: of files that they are there, of long texts the length.
+fn shape(value: &Value) -> Value {
+    match value {
+        Value::String(text) if is_media(text) => json!("media"),
+        Value::String(text) if text.len() > 40 => json!(text.chars().count()),
+        Value::Array(values) => values.iter().map(shape).collect(),
+        Value::Object(map) => {
+            map.iter().map(|(name, value)| (name.clone(), shape(value))).collect()
+        }
+        other => other.clone(),
+    }
+}
+
+fn is_media(text: &str) -> bool {
+    [MEDIA_PREFIX, "https://", "http://", "data:"].iter().any(|head| text.starts_with(head))
+}
+
+/// The body that is asked about: the submit body, with stand-ins for files not uploaded yet.
+fn asked(request: &Request) -> String {
+    let urls = request
+        .media()
+        .into_iter()
+        .map(|key| {
+            let url = format!("{STAND_IN}{}", key.extension);
+            (key, url)
+        })
+        .collect();
+    request.body(&urls).unwrap_or_else(|| request.canonical())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn request(json: &str) -> Request {
+        Request::from_canonical(json).unwrap()
+    }
+
+    #[test]
+    fn words_pictures_and_seeds_make_no_price_and_everything_else_does() {
+        let base =
+            key(&request(r#"{"model":"m","prompt":"a","image":"https://x/1","duration":6}"#));
+        let same = request(
+            r#"{"model":"m","prompt":"b","seed":7,"image":"upload:sha256-00.png","duration":6}"#,
+        );
+        assert_eq!(base, key(&same));
+        for other in [
+            r#"{"model":"m","prompt":"a","image":"https://x/1","duration":10}"#,
+            r#"{"model":"n","prompt":"a","image":"https://x/1","duration":6}"#,
+            r#"{"model":"m","prompt":"a","duration":6}"#,
+            r#"{"model":"m","image":"https://x/1","duration":6,"size":"1K"}"#,
+        ] {
+            assert_ne!(base, key(&request(other)), "{other}");
+        }
+    }
+
+    #[test]
+    fn the_length_of_a_speech_makes_its_price() {
+        let speech =
+            |length| key(&request(&json!({"model": "m", "text": "a".repeat(length)}).to_string()));
+        assert_ne!(speech(100), speech(200));
+        assert_eq!(
+            speech(100),
+            key(&request(&json!({"model": "m", "text": "b".repeat(100)}).to_string()))
+        );
+    }
+
+    #[test]
+    fn quotes_are_kept_for_the_api_and_not_for_simulators() {
+        let folder = tempfile::tempdir().unwrap();
+        let origin = |text: &str| Origin::from_ledger(text.to_owned());
+        for (name, kept) in [("https://api.example", 1), ("loopback", 0)] {
+            let mut prices = Prices::read(folder.path(), origin(name));
+            let quote = Quote { price: Micros(120_000), at: clock::now() };
+            prices.quotes.insert("k".to_owned(), quote);
+            prices.changed = true;
+            prices.save().unwrap();
+            assert_eq!(Prices::read(folder.path(), origin(name)).quotes.len(), kept, "{name}");
+        }
+        assert_eq!(Prices::read(folder.path(), origin("https://other.example")).quotes.len(), 0);
+    }
+
+    #[test]
+    fn a_damaged_file_of_quotes_is_as_good_as_none() {
+        let folder = tempfile::tempdir().unwrap();
+        let origin = || Origin::from_ledger("https://api.example".to_owned());
+        std::fs::create_dir(folder.path().join("catalog")).unwrap();
+        std::os::unix::fs::symlink("/dev/null", folder.path().join("catalog/quotes.json")).unwrap();
+        assert!(Prices::read(folder.path(), origin()).quotes.is_empty());
+    }
+}

@@ -1,0 +1,222 @@
+//! A plan, told: to people and as JSON.
+
+use std::io::Write;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::super::table::Table;
+use super::{Planned, Plans};
+use crate::catalog::BUILTIN_DATE;
+use crate::domain::{Micros, clock, text};
+use crate::plan::Action;
+use crate::settings::Settings;
+
+/// All plans for people, with what holds for them together.
+pub(super) fn write_all(
+    out: &mut dyn Write,
+    plans: &Plans,
+    settings: &Settings,
+) -> std::io::Result<()> {
+    for plan in &plans.batches {
+        write_rows(out, plan)?;
+    }
+    write_human(out, plans, settings)
+}
+
+/// All plans for people, without their rows.
+pub(in super::super) fn write_human(
+    out: &mut dyn Write,
+    plans: &Plans,
+    settings: &Settings,
+) -> std::io::Result<()> {
+    for plan in &plans.batches {
+        write_one(out, plan, settings)?;
+    }
+    for trouble in plans.prices.troubles() {
+        writeln!(out, "  no quote, the next best price holds: {}", text::visible(&trouble))?;
+    }
+    write_balance(out, plans)?;
+    let submits = plans.batches.iter().any(|plan| plan.summary.submissions() > 0);
+    if submits {
+        writeln!(
+            out,
+            "  this plan is {}; `run … --plan {0}` refuses to do anything else",
+            plans.hash()
+        )?;
+    }
+    Ok(())
+}
+
+fn write_balance(out: &mut dyn Write, plans: &Plans) -> std::io::Result<()> {
+    let Some(balance) = plans.balance else { return Ok(()) };
+    let total =
+        plans.batches.iter().fold(Micros::ZERO, |sum, p| sum.saturating_add(p.summary.total()));
+    let word = if total > balance { ": TOO LITTLE FOR ALL OF IT" } else { ", enough" };
+    writeln!(out, "  balance {}{word}", balance.human())
+}
+
+fn estimate(plan: &Planned, settings: &Settings) -> Duration {
+    let rpm = settings.rpm.map(std::num::NonZeroU32::get);
+    plan.summary.duration((settings.concurrency.get(), rpm), &plan.latencies)
+}
+
+/// All plans as JSON (contract section 7).
+pub(super) fn to_json(whole: &Plans, settings: &Settings, rows: bool) -> Value {
+    let plans = &whole.batches;
+    let batches: Vec<Value> = plans.iter().map(|plan| batch_json(plan, settings, rows)).collect();
+    let errors: Vec<Value> =
+        plans.iter().flat_map(|plan| &plan.summary.mistakes).map(|m| json!(m)).collect();
+    json!({
+        "batches": batches, "errors": errors, "hash": whole.hash(), "balance": whole.balance,
+        "troubles": whole.prices.troubles(),
+    })
+}
+
+fn batch_json(plan: &Planned, settings: &Settings, rows: bool) -> Value {
+    let count = |action| plan.summary.rows.of(action);
+    let by_model: Vec<Value> = plan
+        .summary
+        .by_model()
+        .iter()
+        .map(|cost| {
+            json!({
+                "model": cost.model, "jobs": cost.jobs, "unit_price": cost.unit_price,
+                "total": cost.total, "source": cost.source,
+            })
+        })
+        .collect();
+    let mut batch = json!({
+        "batch": plan.batch,
+        "rows": {
+            "total": plan.summary.rows.total(), "new": count(Action::New),
+            "changed": count(Action::Changed), "done": count(Action::Done),
+            "in_flight": count(Action::InFlight), "retry": count(Action::Retry),
+            "unknown": count(Action::Unknown), "invalid": count(Action::Invalid),
+            "failed": count(Action::Failed), "set_aside": count(Action::SetAside),
+            "canceled": count(Action::Canceled), "over_budget": count(Action::OverBudget),
+        },
+        "cost": {
+            "currency": "usd", "total": plan.summary.total(), "by_model": by_model,
+            "unpriced": plan.summary.unpriced(), "spent": plan.spent, "budget": plan.budget,
+            "budget_ends": plan.summary.budget_ends.as_ref().map(|(row, key)| json!({ "row": row, "key": key })),
+        },
+        "duration_seconds": estimate(plan, settings).as_secs(),
+    });
+    if rows {
+        batch["jobs"] = plan.rows.iter().map(|row| {
+            json!({ "key": row.key, "action": row.action, "reason": row.reason, "price": row.price })
+        }).collect();
+    }
+    batch
+}
+
+fn write_rows(out: &mut dyn Write, plan: &Planned) -> std::io::Result<()> {
+    let mut table = Table::default();
+    for row in &plan.rows {
+        table.row([
+            text::visible(&row.key),
+            row.action.as_str().to_owned(),
+            row.price.map_or_else(|| "-".to_owned(), Micros::human),
+            text::cut(&text::visible(&row.reason), 120),
+        ]);
+    }
+    table.write(out, "")
+}
+
+/// The plan of one manifest for people.
+fn write_one(out: &mut dyn Write, plan: &Planned, settings: &Settings) -> std::io::Result<()> {
+    let summary = &plan.summary;
+    writeln!(out, "{}: {}", text::visible(&plan.batch), text::count(summary.rows.total(), "row"))?;
+    let mut table = Table::default();
+    for (action, meaning) in MEANINGS {
+        let count = summary.rows.of(action);
+        if count > 0 {
+            table.row([action.as_str().replace('_', " "), count.to_string(), meaning.to_owned()]);
+        }
+    }
+    table.write(out, "  ")?;
+    let mut costs = Table::default();
+    for cost in summary.by_model() {
+        costs.row([
+            text::visible(&cost.model),
+            text::count(cost.jobs, "job"),
+            cost.unit_price
+                .map_or_else(|| "unpriced".to_owned(), |price| format!("× {}", price.human())),
+            cost.unit_price.map_or_else(String::new, |_| format!("= {}", cost.total.human())),
+            source(cost.source),
+        ]);
+    }
+    costs.write(out, "  ")?;
+    write_totals(out, plan, settings)
+}
+
+fn source(source: &str) -> String {
+    match source {
+        "built-in" => format!("built-in price of {BUILTIN_DATE}"),
+        "manifest" => "price from the manifest".to_owned(),
+        "quote" => "the API's quote".to_owned(),
+        _ => "nobody knows its price; the API decides".to_owned(),
+    }
+}
+
+fn write_totals(out: &mut dyn Write, plan: &Planned, settings: &Settings) -> std::io::Result<()> {
+    let summary = &plan.summary;
+    let total = summary.total();
+    write!(out, "  total {}", total.human())?;
+    if summary.unpriced() > 0 {
+        write!(out, " and {} WITHOUT A KNOWN PRICE", text::count(summary.unpriced(), "job"))?;
+    }
+    write!(out, ", {} spent so far", plan.spent.human())?;
+    if let Some(budget) = plan.budget {
+        let left = Micros((budget.0 - plan.spent.0).max(0));
+        write!(out, ", {} of {} left", left.human(), budget.human())?;
+        if let Some((row, key)) = &summary.budget_ends {
+            write!(out, ": THE BUDGET ENDS BEFORE ROW {row} ({})", text::visible(key))?;
+        }
+    }
+    writeln!(out)?;
+    if summary.submissions() > 0 {
+        let uploads = &summary.media;
+        let bytes: u64 = uploads.values().sum();
+        writeln!(
+            out,
+            "  about {} at concurrency {} ({}), {} ({}) at most",
+            clock::human(estimate(plan, settings)),
+            settings.concurrency,
+            measured(plan),
+            text::count(uploads.len() as u64, "upload"),
+            text::bytes(bytes),
+        )?;
+    }
+    Ok(())
+}
+
+/// What the estimate is from.
+fn measured(plan: &Planned) -> String {
+    let count: u64 = plan.latencies.values().map(|latency| latency.measured).sum();
+    let slowest = plan.latencies.values().max_by_key(|latency| latency.median);
+    match slowest {
+        Some(latency) => format!(
+            "of {count} measured: median {}, 90 % within {}",
+            clock::human(latency.median),
+            clock::human(latency.p90)
+        ),
+        None => "90 s a generation assumed".to_owned(),
+    }
+}
+
+/// What each action means, in the order it is told.
+const MEANINGS: [(Action, &str); 11] = [
+    (Action::New, "will be submitted"),
+    (Action::Retry, "will be submitted again"),
+    (Action::Changed, "differ from the ledger's jobs of the same ids"),
+    (Action::InFlight, "are paid for and will be collected"),
+    (Action::Done, "are done"),
+    (Action::OverBudget, "wait for a larger budget"),
+    (Action::Failed, "failed for good; `nightreel requeue` gives them another chance"),
+    (Action::Unknown, "may have been paid; looked up during the run"),
+    (Action::SetAside, "were set aside; asked about again, for free"),
+    (Action::Canceled, "are canceled"),
+    (Action::Invalid, "have mistakes"),
+];

@@ -1,0 +1,104 @@
+//! Prices: asked once for each shape, reserved as quoted, and the plan that `run` keeps to.
+
+use nightreel::domain::Micros;
+
+use crate::api::Api;
+use crate::story::Story;
+
+const QUICK: &str = "[latency]\nkind = \"fixed\"\nlength = \"20ms\"\n";
+
+/// Rows of one model without a built-in price, in two shapes.
+fn two_shapes(jobs: usize) -> Story {
+    let story = Story::new();
+    let rows = (1..=jobs).map(|n| {
+        format!("job-{n:04},minimax/hailuo-02/t2v-standard,scene {n},{}\n", [6, 10][n % 2])
+    });
+    story.file("m.csv", format!("id,model,prompt,duration\n{}", rows.collect::<String>()));
+    story
+}
+
+fn plan(story: &Story, api: &Api, more: &[&str]) -> serde_json::Value {
+    let planned = story.nightreel(["plan", "m.csv", "--format", "json"]).with(more).at(api).end();
+    assert_eq!(planned.code(), 0, "{planned}");
+    planned.json()
+}
+
+fn micros(amount: &serde_json::Value) -> i64 {
+    Micros::parse(amount.as_str().unwrap()).unwrap().0
+}
+
+#[test]
+fn a_thousand_rows_of_two_shapes_ask_twice_and_the_plan_is_what_is_charged() {
+    let story = two_shapes(200);
+    let api = Api::start(&story, QUICK);
+    let planned = plan(&story, &api, &[]);
+    assert_eq!(api.figures().endpoints["calculate"], 2);
+    let cost = &planned["batches"][0]["cost"];
+    assert_eq!(cost["unpriced"], 0, "{planned}");
+    assert_eq!(cost["by_model"][0]["source"], "quote", "{planned}");
+    let ended = story.run(&api).with(["--concurrency", "32", "--no-ramp"]).end();
+    assert_eq!(ended.code(), 0, "{ended}");
+    let charged: i64 = api.book().charges().map(|charge| charge.price.0).sum();
+    assert_eq!(micros(&cost["total"]), charged, "{planned}");
+}
+
+#[test]
+fn quotes_that_cannot_be_had_are_named_and_no_bad_key() {
+    for kind in ["status_401", "status_404", "status_500"] {
+        let story = two_shapes(2);
+        let fault = format!("{QUICK}[[fault]]\non = \"quote\"\nkind = \"{kind}\"\n");
+        let api = Api::start(&story, &fault);
+        let planned = plan(&story, &api, &[]);
+        assert_eq!(planned["batches"][0]["cost"]["unpriced"], 2, "{planned}");
+        assert_eq!(planned["troubles"].as_array().unwrap().len(), 1, "{planned}");
+        let ended = story.run(&api).end();
+        assert_eq!(ended.code(), 0, "{ended}");
+        let refused = two_shapes(2);
+        let ended = refused.run(&api).with(["--budget", "5"]).end();
+        assert_eq!(ended.code(), 2, "{ended}");
+        assert!(ended.err.contains("without a known price"), "{ended}");
+    }
+}
+
+#[test]
+fn a_plan_that_is_no_longer_the_same_is_refused_before_anything_is_sent() {
+    let story = two_shapes(3);
+    let api = Api::start(&story, QUICK);
+    let hash = plan(&story, &api, &[])["hash"].as_str().unwrap().to_owned();
+    story.file("m.csv", "id,model,prompt\njob-0001,minimax/hailuo-02/t2v-standard,other\n");
+    let ended = story.run(&api).with(["--plan", &hash]).end();
+    assert_eq!(ended.code(), 2, "{ended}");
+    assert!(ended.err.contains("the plan is another one now"), "{ended}");
+    assert_eq!(api.book().charges().count(), 0);
+    let hash = plan(&story, &api, &[])["hash"].as_str().unwrap().to_owned();
+    let ended = story.run(&api).with(["--plan", &hash]).end();
+    assert_eq!(ended.code(), 0, "{ended}");
+}
+
+#[test]
+fn the_plan_names_the_row_at_which_the_budget_ends_and_run_ends_there() {
+    let story = two_shapes(6);
+    let api = Api::start(&story, QUICK);
+    let planned = plan(&story, &api, &["--rows", "--budget", "0.50"]);
+    let batch = &planned["batches"][0];
+    assert_eq!(batch["cost"]["budget_ends"]["key"], "job-0003", "{planned}");
+    assert_eq!(batch["rows"]["over_budget"], 4, "{planned}");
+    let ended = story.run(&api).with(["--budget", "0.50"]).end();
+    assert_eq!(ended.code(), 5, "{ended}");
+    assert_eq!(api.book().charges().count(), 2);
+}
+
+#[test]
+fn a_price_that_changed_while_a_job_waited_is_reserved_as_it_is_now() {
+    let story = two_shapes(4);
+    let fault = format!("{QUICK}[[fault]]\non = \"quote\"\nkind = \"status_500\"\n");
+    let without = Api::start(&story, &fault);
+    let ended = story.run(&without).with(["--for", "0s"]).end();
+    assert_eq!(ended.code(), 8, "{ended}");
+    drop(without);
+    let api = Api::start(&story, QUICK);
+    let ended = story.run(&api).with(["--budget", "5"]).end();
+    assert_eq!(ended.code(), 0, "{ended}");
+    let charged: i64 = api.book().charges().map(|charge| charge.price.0).sum();
+    assert_eq!(micros(&story.status()["money"]["committed"]), charged);
+}

@@ -147,7 +147,7 @@ impl Bench {
     async fn with_jobs(at_once: usize, jobs: u32) -> Self {
         let mut bench = Self::open(at_once).await;
         bench.ledger.enqueue(bench.batch, rows(0..u64::from(jobs))).await.unwrap();
-        let due = bench.ledger.due(bench.batch, Timestamp::MAX, jobs).await.unwrap();
+        let due = bench.ledger.due(bench.batch, Timestamp::MAX, jobs, &[]).await.unwrap();
         bench.jobs = due.into_iter().map(|job| job.id).collect();
         bench
     }

@@ -10,12 +10,11 @@ use std::path::{Path, PathBuf};
 
 use futures_util::StreamExt as _;
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value, json};
 
 use super::builtin;
 use crate::atlas::Api;
-use crate::domain::request::MEDIA_PREFIX;
-use crate::domain::{Digest, JobSpec, Micros, Origin, Request, Timestamp, clock};
+use crate::domain::shape::Texts;
+use crate::domain::{JobSpec, Micros, Origin, Request, Timestamp, clock};
 
 /// How long a quote is taken for the price of today.
 const FRESH: std::time::Duration = std::time::Duration::from_hours(24);
@@ -27,8 +26,6 @@ const AT_A_TIME: usize = 8;
 const MOST_BYTES: u64 = 16 << 20;
 /// Stands for a local file that was not uploaded yet (a name of RFC 2606).
 const STAND_IN: &str = "https://example.com/input.";
-/// Free words and seeds, of which no vendor makes a price. The text of a speech is none of them.
-const FREE: [&str; 3] = ["prompt", "negative_prompt", "seed"];
 
 /// What a request costs, and who says so.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -87,7 +84,7 @@ impl Prices {
         if let Some(price) = spec.price {
             return Price { amount: Some(price), source: "manifest" };
         }
-        let key = key(&spec.request);
+        let key = spec.request.shape(Texts::ByLength).hex();
         let quote = self.quotes.get(&key).copied();
         if quote.is_none_or(|quote| clock::between(quote.at, clock::now()) > FRESH) {
             self.remember(key, &spec.request);
@@ -206,35 +203,6 @@ fn write_whole(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     std::fs::rename(&temporary, path)
 }
 
-/// The hash of what makes the price.
-fn key(request: &Request) -> String {
-    let mut shape: Map<String, Value> = request
-        .params
-        .iter()
-        .filter(|(name, _)| !FREE.contains(&name.as_str()))
-        .map(|(name, value)| (name.clone(), shape(value)))
-        .collect();
-    shape.insert("model".to_owned(), json!(request.model));
-    Digest::of(Value::Object(shape).to_string().as_bytes()).hex()
-}
-
-/// A value as far as a price may depend on it: of files that they are there, of long texts the length.
-fn shape(value: &Value) -> Value {
-    match value {
-        Value::String(text) if is_media(text) => json!("media"),
-        Value::String(text) if text.len() > 40 => json!(text.chars().count()),
-        Value::Array(values) => values.iter().map(shape).collect(),
-        Value::Object(map) => {
-            map.iter().map(|(name, value)| (name.clone(), shape(value))).collect()
-        }
-        other => other.clone(),
-    }
-}
-
-fn is_media(text: &str) -> bool {
-    [MEDIA_PREFIX, "https://", "http://", "data:"].iter().any(|head| text.starts_with(head))
-}
-
 /// The body that is asked about: the submit body, with stand-ins for files not uploaded yet.
 fn asked(request: &Request) -> String {
     let urls = request
@@ -251,39 +219,6 @@ fn asked(request: &Request) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn request(json: &str) -> Request {
-        Request::from_canonical(json).unwrap()
-    }
-
-    #[test]
-    fn words_pictures_and_seeds_make_no_price_and_everything_else_does() {
-        let base =
-            key(&request(r#"{"model":"m","prompt":"a","image":"https://x/1","duration":6}"#));
-        let same = request(
-            r#"{"model":"m","prompt":"b","seed":7,"image":"upload:sha256-00.png","duration":6}"#,
-        );
-        assert_eq!(base, key(&same));
-        for other in [
-            r#"{"model":"m","prompt":"a","image":"https://x/1","duration":10}"#,
-            r#"{"model":"n","prompt":"a","image":"https://x/1","duration":6}"#,
-            r#"{"model":"m","prompt":"a","duration":6}"#,
-            r#"{"model":"m","image":"https://x/1","duration":6,"size":"1K"}"#,
-        ] {
-            assert_ne!(base, key(&request(other)), "{other}");
-        }
-    }
-
-    #[test]
-    fn the_length_of_a_speech_makes_its_price() {
-        let speech =
-            |length| key(&request(&json!({"model": "m", "text": "a".repeat(length)}).to_string()));
-        assert_ne!(speech(100), speech(200));
-        assert_eq!(
-            speech(100),
-            key(&request(&json!({"model": "m", "text": "b".repeat(100)}).to_string()))
-        );
-    }
 
     #[test]
     fn quotes_are_kept_for_the_api_and_not_for_simulators() {

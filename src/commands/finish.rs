@@ -129,7 +129,7 @@ fn exit_of(stop: &Stop) -> Exit {
         Stop::Key(_) | Stop::Balance(_) => Exit::Account,
         Stop::Budget | Stop::Price(_) => Exit::Budget,
         Stop::Deadline => Exit::Deadline,
-        Stop::Rejections(_) => Exit::SomeFailed,
+        Stop::Rejections(_) | Stop::Failures(_) => Exit::SomeFailed,
         Stop::Misdirected(_) => Exit::Usage,
         Stop::Storage(_) => Exit::Internal,
     }

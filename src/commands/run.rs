@@ -38,7 +38,6 @@ pub(super) async fn run(common: &Common, mut args: RunArgs) -> Result<Exit, Fail
     cx.not_built(&[
         ("--on-unknown resubmit", cx.settings.on_unknown == settings::OnUnknown::Resubmit),
         ("--max-double", cx.settings.max_double.is_some()),
-        ("--no-ramp", cx.settings.no_ramp),
         ("--no-schema", cx.settings.no_schema),
         ("--dashboard", args.dashboard),
     ])?;
@@ -288,6 +287,7 @@ fn limits(settings: &Settings) -> Limits {
         poll: (settings.poll_min, settings.poll_max),
         job_timeout: settings.job_timeout,
         absence_wait: settings.absence_wait,
+        ramp: !settings.no_ramp,
     }
 }
 

@@ -11,6 +11,7 @@ pub mod money;
 pub mod origin;
 pub mod output;
 pub mod request;
+pub mod shape;
 pub mod state;
 pub mod template;
 pub mod text;

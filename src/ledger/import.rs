@@ -10,6 +10,7 @@ use super::tally::Effect;
 use super::transition::{JobPatch, find_job, job_state, move_job};
 use super::writer::Tx;
 use super::{BatchId, JobId, Ledger};
+use crate::domain::shape::Texts;
 use crate::domain::{Digest, JobSpec, JobState, MediaFile, MediaKey, Micros, Origin};
 
 /// Rows in one INSERT; the statement is prepared once for this number.
@@ -167,7 +168,8 @@ async fn insert(tx: &mut Tx<'_>, batch: BatchId, jobs: &[NewJob]) -> Result<()> 
     let now = tx.millis();
     let mut query = QueryBuilder::<Sqlite>::new(
         "INSERT INTO jobs (batch_id, key, state, priority, row, file, line, model, request, \
-         request_sha256, output, vars, price, error_class, error_message, created_at, updated_at) ",
+         request_sha256, shape, output, vars, price, error_class, error_message, created_at, \
+         updated_at) ",
     );
     query.push_values(jobs, |mut row, job| {
         let spec = &job.spec;
@@ -181,6 +183,7 @@ async fn insert(tx: &mut Tx<'_>, batch: BatchId, jobs: &[NewJob]) -> Result<()> 
             .push_bind(spec.request.model.clone())
             .push_bind(spec.request.canonical())
             .push_bind(spec.request.digest().0.to_vec())
+            .push_bind(spec.request.shape(Texts::Alike).0.to_vec())
             .push_bind(spec.output.clone())
             .push_bind(vars(spec))
             .push_bind(job.price.map(|price| price.0))
@@ -239,7 +242,8 @@ async fn rewrite(tx: &mut Tx<'_>, job: JobId, new: &NewJob) -> Result<()> {
     sqlx::query(
         "UPDATE jobs SET model = ?1, request = ?2, request_sha256 = ?3, output = ?4, vars = ?5, \
          price = ?6, priority = ?7, row = ?8, file = ?9, line = ?10, tries = 0, waits = 0, \
-         not_before = 0, error_class = NULL, error_message = NULL, updated_at = ?11 WHERE id = ?12",
+         not_before = 0, error_class = NULL, error_message = NULL, updated_at = ?11, shape = ?13 \
+         WHERE id = ?12",
     )
     .bind(spec.request.model.clone())
     .bind(spec.request.canonical())
@@ -253,6 +257,7 @@ async fn rewrite(tx: &mut Tx<'_>, job: JobId, new: &NewJob) -> Result<()> {
     .bind(whole(spec.position.line))
     .bind(tx.millis())
     .bind(job.0)
+    .bind(spec.request.shape(Texts::Alike).0.to_vec())
     .execute(&mut *tx.connection)
     .await
     .map_err(Error::on("changing a job's request"))?;

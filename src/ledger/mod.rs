@@ -13,6 +13,7 @@ mod operate;
 mod owner;
 mod queue;
 mod resolve;
+mod shapes;
 mod submit;
 mod tally;
 #[cfg(test)]

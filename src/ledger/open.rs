@@ -15,19 +15,19 @@ use super::error::{Error, Result};
 /// `nrel` in ASCII: what `PRAGMA application_id` of a ledger says.
 pub const APPLICATION_ID: i64 = 0x6e72_656c;
 /// The newest schema this program knows: the number of its last migration.
-pub const SCHEMA_VERSION: i64 = 1;
+pub const SCHEMA_VERSION: i64 = 2;
 /// The oldest SQLite without the WAL-reset corruption bug (reliability.md, section 0).
 pub const OLDEST_SQLITE: &str = "3.51.3";
 
 /// The migrations, oldest first. Never edited once released.
-fn migrator() -> Migrator {
-    Migrator::with_migrations(vec![Migration::new(
-        1,
-        "create ledger".into(),
-        MigrationType::Simple,
-        include_str!("../../migrations/0001_create_ledger.sql").into_sql_str(),
-        false,
-    )])
+pub(super) fn steps() -> Vec<Migration> {
+    let step = |version, name: &'static str, sql: &'static str| {
+        Migration::new(version, name.into(), MigrationType::Simple, sql.into_sql_str(), false)
+    };
+    vec![
+        step(1, "create ledger", include_str!("../../migrations/0001_create_ledger.sql")),
+        step(2, "remember shapes", include_str!("../../migrations/0002_remember_shapes.sql")),
+    ]
 }
 
 fn options(path: &Path) -> SqliteConnectOptions {
@@ -211,9 +211,8 @@ pub(super) async fn migrate(
         .execute(&mut *connection)
         .await
         .map_err(Error::on("marking it as a ledger"))?;
-    migrator().run(&mut *connection).await.map_err(|source| Error::Database {
-        doing: "migrating it",
-        source: sqlx::Error::Migrate(Box::new(source)),
+    Migrator::with_migrations(steps()).run(&mut *connection).await.map_err(|source| {
+        Error::Database { doing: "migrating it", source: sqlx::Error::Migrate(Box::new(source)) }
     })
 }
 

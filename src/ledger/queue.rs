@@ -109,14 +109,31 @@ const JOB: &str = "j.id, j.batch_id, b.name AS batch_name, j.key, j.request, j.r
 
 impl Ledger {
     /// Pending jobs of a batch that are due, in the order they are to be submitted.
-    pub async fn due(&self, batch: BatchId, now: Timestamp, limit: u32) -> Result<Vec<Job>> {
+    /// Those of the shapes in `held` are left out.
+    pub async fn due(
+        &self,
+        batch: BatchId,
+        now: Timestamp,
+        limit: u32,
+        held: &[Digest],
+    ) -> Result<Vec<Job>> {
+        let others = match held.len() {
+            0 => String::new(),
+            count => {
+                format!("AND (j.shape IS NULL OR j.shape NOT IN (?{})) ", ", ?".repeat(count - 1))
+            }
+        };
         let sql = format!(
-            "SELECT {JOB} FROM jobs j JOIN batches b ON b.id = j.batch_id WHERE j.batch_id = ?1 \
-             AND j.state = 'pending' AND j.not_before <= ?2 ORDER BY j.priority DESC, j.id LIMIT ?3"
+            "SELECT {JOB} FROM jobs j JOIN batches b ON b.id = j.batch_id WHERE j.batch_id = ? \
+             AND j.state = 'pending' AND j.not_before <= ? {others}\
+             ORDER BY j.priority DESC, j.id LIMIT ?"
         );
-        let rows = sqlx::query(sqlx::AssertSqlSafe(sql))
-            .bind(batch.0)
-            .bind(now.as_millisecond())
+        let mut query =
+            sqlx::query(sqlx::AssertSqlSafe(sql)).bind(batch.0).bind(now.as_millisecond());
+        for shape in held {
+            query = query.bind(shape.0.to_vec());
+        }
+        let rows = query
             .bind(limit)
             .fetch_all(self.readers())
             .await

@@ -26,6 +26,8 @@ pub enum Stop {
     Misdirected(String),
     /// Too many requests in a row were refused for their content.
     Rejections(String),
+    /// Too many paid generations failed.
+    Failures(String),
     /// The disk or the ledger does not take any more.
     Storage(String),
 }
@@ -59,6 +61,9 @@ impl Stop {
             }
             Self::Rejections(said) => format!(
                 "{REJECTIONS} requests in a row were refused, the last one with: {said}; correct the manifest and requeue"
+            ),
+            Self::Failures(said) => format!(
+                "too many generations failed ({said}); look at `nightreel list --long`, then run the same command again"
             ),
             Self::Storage(said) => said.clone(),
         }

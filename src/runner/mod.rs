@@ -4,12 +4,15 @@
 //! Paid work goes first: what an earlier run submitted is polled before anything new is sent.
 
 mod backoff;
+mod breaker;
 mod collect;
 mod gate;
 mod history;
 mod media;
 mod poll;
+mod prove;
 mod queue;
+mod ramp;
 mod rate;
 mod reconcile;
 mod shared;
@@ -32,6 +35,7 @@ use crate::ledger::{Error, JobId};
 pub use backoff::Backoff;
 pub use gate::{Gate, REJECTIONS, Stop};
 pub use history::{Looked, Lookup, Readable, Settled};
+pub use ramp::Trial;
 pub use rate::Rate;
 pub use shared::{Limits, Parts, Shared};
 pub use shutdown::Signals;
@@ -78,6 +82,7 @@ async fn begin(
         tracing::warn!(interrupted, "submissions of an earlier run have no recorded outcome");
     }
     reconcile::resume(shared).await?;
+    shared.begin_ramp().await?;
     let resumed = poll::resume(shared).await?;
     tracing::info!(resumed, "predictions of earlier runs are polled first");
     Ok(())

@@ -101,7 +101,10 @@ pub(super) async fn resume(shared: &Shared) -> Result<u64, Error> {
                 continue;
             }
             // A completed one only wants a fresh link: nothing of it is in flight.
-            let slot = paid.completed_at.is_none().then(|| shared.slots.occupy());
+            let slot = paid
+                .completed_at
+                .is_none()
+                .then(|| shared.slots.occupy().with(shared.ramp.occupy(&paid.job.request)));
             let mut polling = Polling::new(shared, paid, slot);
             polling.of_earlier_run = true;
             shared.expect_first_polls(1);
@@ -275,6 +278,7 @@ async fn completed(
     let attempt = polling.paid.attempt;
     if !outputs.is_empty() {
         shared.ledger.complete(attempt, &outputs, price).await?;
+        shared.generation_succeeded(&polling.paid.job.request).await?;
         watch_price(shared, &polling.paid, price).await;
         shared.wake_collect();
         return Ok(After::Left);
@@ -287,6 +291,7 @@ async fn completed(
     let said = trouble("no_outputs", format!("the API says completed but lists no output{why}"));
     shared.ledger.lose_prediction(attempt, price, said.clone()).await?;
     shared.tell_failed(&polling.paid.job, JobState::LostOutput, &said).await;
+    shared.generation_failed(&said.message).await;
     Ok(After::Left)
 }
 
@@ -319,6 +324,9 @@ async fn failed(
     let next = if moderation { Next::Failed } else { submit::retry(shared, &paid.job) };
     shared.ledger.fail_prediction(paid.attempt, trouble.clone(), next).await?;
     shared.tell_trouble(&paid.job, paid.number, &trouble, next).await;
+    if !moderation {
+        shared.generation_failed(&trouble.message).await;
+    }
     shared.wake_submit();
     Ok(After::Left)
 }

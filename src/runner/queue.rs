@@ -4,12 +4,15 @@
 use std::collections::{HashSet, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use super::ramp::{Admission, Trial};
 use super::shared::Shared;
 use crate::domain::{JobState, Timestamp, clock};
 use crate::ledger::{Error, Job, JobId};
 
 /// Jobs read at a time.
 const PAGE: usize = 256;
+/// Shapes that one query leaves out.
+const MOST_HELD: usize = 1000;
 
 /// The submit lane's view of what is due.
 #[derive(Default)]
@@ -21,6 +24,7 @@ pub(super) struct Queue {
 /// A job taken from the queue; until this is dropped no page brings it again.
 pub(super) struct Claim {
     pub(super) job: Job,
+    pub(super) trial: Option<Trial>,
     claimed: Arc<Mutex<HashSet<JobId>>>,
 }
 
@@ -37,11 +41,21 @@ pub(super) enum Due {
 impl Queue {
     /// The next job that is due and affordable.
     pub(super) async fn next(&mut self, shared: &Shared) -> Result<Due, Error> {
+        let mut held = false;
         loop {
             while let Some(job) = self.page.pop_front() {
-                if !shared.is_blocked(job.batch) {
-                    return Ok(Due::Now(Box::new(self.claim(job))));
+                if shared.is_blocked(job.batch) {
+                    continue;
                 }
+                match shared.ramp.admit(&job.request) {
+                    Admission::Held => held = true,
+                    Admission::Free => return Ok(self.claim(job, None)),
+                    Admission::Trial(trial) => return Ok(self.claim(job, Some(trial))),
+                }
+            }
+            // A page of nothing but held jobs is not read again and again.
+            if held && shared.ramp.full().len() > MOST_HELD {
+                return Ok(Due::Nothing);
             }
             if !self.refill(shared).await? {
                 return self.wait(shared).await;
@@ -49,14 +63,16 @@ impl Queue {
         }
     }
 
-    fn claim(&self, job: Job) -> Claim {
+    fn claim(&self, job: Job, trial: Option<Trial>) -> Due {
         self.lock().insert(job.id);
-        Claim { job, claimed: Arc::clone(&self.claimed) }
+        Due::Now(Box::new(Claim { job, trial, claimed: Arc::clone(&self.claimed) }))
     }
 
     /// Reads the next page; the jobs being submitted may still look pending, and are left out.
     async fn refill(&mut self, shared: &Shared) -> Result<bool, Error> {
         let now = clock::now();
+        let mut full = shared.ramp.full();
+        full.truncate(MOST_HELD);
         for (batch, _) in &shared.batches {
             if shared.is_blocked(*batch) {
                 continue;
@@ -65,7 +81,7 @@ impl Queue {
             // before its attempt, without the pause and the count it has now.
             let claimed = self.lock().clone();
             let limit = u32::try_from(PAGE + claimed.len()).unwrap_or(u32::MAX);
-            let due = shared.ledger.due(*batch, now, limit).await?;
+            let due = shared.ledger.due(*batch, now, limit, &full).await?;
             let fresh = due.into_iter().filter(|job| !claimed.contains(&job.id)).take(PAGE);
             let fresh: VecDeque<_> = fresh.collect();
             if !fresh.is_empty() {
@@ -93,7 +109,7 @@ impl Queue {
         // What is claimed may still look due: whoever holds it wakes the lane when it is done.
         Ok(match next {
             Some(at) if at > clock::now() => Due::At(at),
-            Some(_) if nobody => Due::At(clock::now()),
+            Some(_) if nobody && shared.ramp.full().is_empty() => Due::At(clock::now()),
             _ => Due::Nothing,
         })
     }

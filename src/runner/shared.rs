@@ -9,8 +9,10 @@ use std::time::Duration;
 use tokio::sync::{Notify, Semaphore, mpsc};
 
 use super::backoff::Backoff;
+use super::breaker::Breaker;
 use super::gate::Gate;
 use super::poll::Polling;
+use super::ramp::Ramp;
 use super::rate::Rate;
 use super::slots::Slots;
 use super::work::{Busy, Work};
@@ -41,6 +43,8 @@ pub struct Limits {
     pub job_timeout: Duration,
     /// Before "not in the history" counts as proof.
     pub absence_wait: Duration,
+    /// Whether a shape never seen to succeed is proved on few jobs first.
+    pub ramp: bool,
 }
 
 /// What a run is made of.
@@ -102,6 +106,8 @@ pub struct Shared {
     pub(super) downloads: Arc<Semaphore>,
     pub(super) rate: Rate,
     pub(super) streaks: Streaks,
+    pub(super) ramp: Ramp,
+    pub(super) breaker: Breaker,
     pub(super) uploads: super::media::Uploads,
     pub(super) unknowns: super::reconcile::Unknowns,
     /// Batches whose next job the budget does not allow, with what was spent then.
@@ -141,6 +147,8 @@ impl Shared {
             gate,
             polls,
             streaks: Streaks::default(),
+            ramp: Ramp::default(),
+            breaker: Breaker::default(),
             uploads: super::media::Uploads::default(),
             unknowns: super::reconcile::Unknowns::default(),
             blocked: Mutex::default(),

@@ -5,6 +5,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::Notify;
 
+use super::ramp::Trial;
+
 /// A counted limit whose holders may, after a restart, be more than the limit allows: then nobody
 /// new gets in until enough have left.
 #[derive(Clone)]
@@ -21,7 +23,11 @@ struct State {
 }
 
 /// One slot, given back when dropped.
-pub struct Slot(Arc<Inner>);
+pub struct Slot {
+    inner: Arc<Inner>,
+    /// The trial it carries ends with it.
+    trial: Option<Trial>,
+}
 
 impl Slots {
     /// `limit` slots, all free.
@@ -52,14 +58,14 @@ impl Slots {
         if state.held < state.limit {
             self.0.freed.notify_one();
         }
-        Some(Slot(Arc::clone(&self.0)))
+        Some(Slot { inner: Arc::clone(&self.0), trial: None })
     }
 
     /// Takes a slot for a prediction that is in flight already, whatever the limit says.
     #[must_use]
     pub fn occupy(&self) -> Slot {
         self.lock().held += 1;
-        Slot(Arc::clone(&self.0))
+        Slot { inner: Arc::clone(&self.0), trial: None }
     }
 
     /// How many are held, and how many there are.
@@ -74,10 +80,19 @@ impl Slots {
     }
 }
 
+impl Slot {
+    /// The same slot, for a job on trial.
+    #[must_use]
+    pub fn with(mut self, trial: Option<Trial>) -> Self {
+        self.trial = trial;
+        self
+    }
+}
+
 impl Drop for Slot {
     fn drop(&mut self) {
-        self.0.state.lock().unwrap_or_else(PoisonError::into_inner).held -= 1;
-        self.0.freed.notify_one();
+        self.inner.state.lock().unwrap_or_else(PoisonError::into_inner).held -= 1;
+        self.inner.freed.notify_one();
     }
 }
 

@@ -35,7 +35,9 @@ pub(super) async fn lane(shared: Arc<Shared>) -> Result<(), Error> {
             Due::Now(claim) => {
                 let busy = shared.begin_work();
                 let shared = Arc::clone(&shared);
-                posts.spawn(async move { post(&shared, *claim, slot, busy).await });
+                let mut claim = *claim;
+                let slot = slot.with(claim.trial.take());
+                posts.spawn(async move { post(&shared, claim, slot, busy).await });
             }
             Due::At(at) => {
                 drop(slot);
@@ -61,6 +63,7 @@ async fn rest(shared: &Shared, length: Duration) {
     tokio::select! {
         () = tokio::time::sleep(length.max(Duration::from_millis(5))) => {}
         () = shared.submit_woken() => {}
+        () = shared.ramp.freed() => {}
         () = shared.gate.closed() => {}
     }
 }

@@ -18,6 +18,7 @@ mod operator;
 #[path = "../common/process.rs"]
 mod process;
 mod quotes;
+mod ramp;
 mod rerun;
 mod signals;
 #[path = "../common/story.rs"]

@@ -9,7 +9,7 @@ async fn sixty_four_callers_never_pass_a_cap_of_ten() {
     let desk = Arc::new(Desk::with_budget(Some(PRICE.times(10))).await);
     let rows = (0..64).map(|n| new_job(&n.to_string())).collect();
     desk.ledger.enqueue(desk.batch, rows).await.unwrap();
-    let jobs = desk.ledger.due(desk.batch, late(), 64).await.unwrap();
+    let jobs = desk.ledger.due(desk.batch, late(), 64, &[]).await.unwrap();
     let tasks = jobs.into_iter().map(|job| {
         let desk = Arc::clone(&desk);
         tokio::spawn(async move { desk.ledger.begin_attempt(desk.attempt(job.id)).await })

@@ -7,7 +7,7 @@ async fn told(path: &Path) -> Result<Vec<String>> {
     let ledger = Ledger::open(path).await?;
     let told = async {
         let mut told = Vec::new();
-        for job in ledger.due(BatchId(1), late(), 1000).await? {
+        for job in ledger.due(BatchId(1), late(), 1000, &[]).await? {
             told.push(format!("{:?} {} {}", job.id, job.key, job.request.canonical()));
         }
         for paid in ledger.paid(JobState::Done, JobId(0), 1000).await? {

@@ -24,7 +24,7 @@ async fn everything_a_row_says_is_kept() {
     row.price = None;
     let broken = NewJob { invalid: Some("no prompt".to_owned()), ..new_job("broken") };
     desk.ledger.enqueue(desk.batch, vec![row.clone(), broken]).await.unwrap();
-    let due = desk.ledger.due(desk.batch, late(), 9).await.unwrap();
+    let due = desk.ledger.due(desk.batch, late(), 9, &[]).await.unwrap();
     assert_eq!(due.len(), 1, "an invalid row is never due");
     assert_eq!((&due[0].request, &due[0].output), (&row.spec.request, &row.spec.output));
     assert_eq!(due[0].vars.as_deref(), Some(r#"{"city":"Basel"}"#));
@@ -55,7 +55,7 @@ async fn a_changed_row_gives_its_job_a_new_request_and_a_new_start() {
         desk.ledger.rewrite(job, row.clone()).await.unwrap();
     }
     assert!(is_illegal(&desk.ledger.rewrite(sent, row.clone()).await), "it is being paid for");
-    let due = desk.ledger.due(desk.batch, clock::now(), 9).await.unwrap();
+    let due = desk.ledger.due(desk.batch, clock::now(), 9, &[]).await.unwrap();
     assert_eq!(due.iter().map(|job| job.id).collect::<Vec<_>>(), [waiting, failed, done]);
     for job in due {
         assert_eq!((&job.request, job.price, job.tries), (&row.spec.request, row.price, 0));

@@ -31,7 +31,7 @@ async fn a_newer_ledger_is_refused() {
     desk.ledger.close().await;
     write_raw(&path, "PRAGMA user_version = 99").await;
     let said = refused(&path).await.to_string();
-    assert!(said.contains("has ledger version 99, this nightreel knows up to 1"), "{said}");
+    assert!(said.contains("has ledger version 99, this nightreel knows up to 2"), "{said}");
 }
 
 #[tokio::test]
@@ -123,6 +123,31 @@ async fn only_its_owner_may_read_a_ledger() {
     std::fs::set_permissions(desk.path(), open).unwrap();
     Ledger::open(&desk.path()).await.unwrap().close().await;
     assert_eq!(mode(""), 0o600, "what was too open is closed");
+}
+
+#[tokio::test]
+async fn a_ledger_of_the_first_schema_is_taken_over_with_all_it_holds() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("ledger.db");
+    write_file(&path, b"");
+    let mut raw = SqliteConnectOptions::new().filename(&path).connect().await.unwrap();
+    let first = open::steps().into_iter().take(1).collect();
+    sqlx::migrate::Migrator::with_migrations(first).run(&mut raw).await.unwrap();
+    let rows = format!(
+        "PRAGMA application_id = {APPLICATION_ID}; PRAGMA journal_mode = WAL; \
+         INSERT INTO batches (name, manifest, origin, created_at) VALUES ('b', 'm', 'loopback', 0); \
+         INSERT INTO jobs (batch_id, key, state, priority, row, file, line, model, request, \
+         request_sha256, created_at, updated_at) VALUES (1, 'a', 'pending', 0, 1, 'm', 1, 'm', \
+         '{{\"model\":\"m\"}}', zeroblob(32), 0, 0)"
+    );
+    sqlx::raw_sql(sqlx::AssertSqlSafe(rows)).execute(&mut raw).await.unwrap();
+    sqlx::Connection::close(raw).await.unwrap();
+    let ledger = Ledger::open(&path).await.unwrap();
+    let batches = ledger.batches(&[]).await.unwrap();
+    assert_eq!(batches[0].tally.total(), 1);
+    let shapes = ledger.unproved(batches[0].id, &batches[0].origin, 0).await.unwrap();
+    assert!(shapes.is_empty(), "a job of the first schema has no shape and waits for no proof");
+    assert!(folder.path().join("ledger.db.v1-backup").exists());
 }
 
 #[tokio::test]

@@ -49,8 +49,8 @@ async fn a_refusal_releases_the_money_and_tells_whether_it_counted() {
         let next = Next::Again { not_before: later, counted };
         let how = AttemptState::NotSent;
         desk.ledger.refuse(&intent, how, trouble("refused"), next).await.unwrap();
-        assert!(desk.ledger.due(desk.batch, clock::now(), 9).await.unwrap().is_empty());
-        let seen = desk.ledger.due(desk.batch, late(), 9).await.unwrap().remove(0);
+        assert!(desk.ledger.due(desk.batch, clock::now(), 9, &[]).await.unwrap().is_empty());
+        let seen = desk.ledger.due(desk.batch, late(), 9, &[]).await.unwrap().remove(0);
         assert_eq!((seen.tries, seen.waits), (tries, waits));
         assert_eq!(desk.ledger.next_due(desk.batch).await.unwrap(), Some(later));
         let tally = desk.ledger.tally(desk.batch);

@@ -16,14 +16,14 @@ async fn ten_thousand_rows_come_out_by_priority_and_then_in_their_order() {
     });
     desk.ledger.enqueue(desk.batch, rows.collect()).await.unwrap();
     assert_eq!(desk.ledger.tally(desk.batch).count(JobState::Pending), 10_000);
-    let page = desk.ledger.due(desk.batch, clock::now(), 5_000).await.unwrap();
+    let page = desk.ledger.due(desk.batch, clock::now(), 5_000, &[]).await.unwrap();
     let number = |job: &Job| job.key["row-".len()..].parse::<i64>().unwrap();
     let expected = (0..10_000).filter(|n| n % 3 == 2).chain((0..10_000).filter(|n| n % 3 == 1));
     assert!(page.iter().map(number).eq(expected.take(5_000)));
     assert_eq!(page[0].request.prompt(), Some("a film of row-2"));
     assert_eq!((page[0].price, page[0].batch_name.as_str()), (Some(PRICE), "films"));
     desk.begin(page[0].id).await;
-    let next = desk.ledger.due(desk.batch, clock::now(), 1).await.unwrap();
+    let next = desk.ledger.due(desk.batch, clock::now(), 1, &[]).await.unwrap();
     assert_eq!(next[0].id, page[1].id);
 }
 
@@ -56,7 +56,7 @@ async fn the_next_moment_is_at_once_then_the_earliest_retry_then_never() {
     }
     assert_eq!(desk.ledger.next_due(desk.batch).await.unwrap(), Some(clock::from_millis(7_000)));
     let due = async |millis| {
-        let due = desk.ledger.due(desk.batch, clock::from_millis(millis), 9).await.unwrap();
+        let due = desk.ledger.due(desk.batch, clock::from_millis(millis), 9, &[]).await.unwrap();
         due.into_iter().map(|job| job.id).collect::<Vec<_>>()
     };
     assert!(due(6_999).await.is_empty());

@@ -53,7 +53,7 @@ async fn a_whole_batch_is_canceled_and_requeued_over_many_pages() {
     desk.ledger.watch(&[]).await.unwrap();
     let rows = (0..2_500).map(|n| new_job(&format!("row-{n}"))).collect();
     desk.ledger.enqueue(desk.batch, rows).await.unwrap();
-    let busy = desk.ledger.due(desk.batch, late(), 1).await.unwrap().remove(0).id;
+    let busy = desk.ledger.due(desk.batch, late(), 1, &[]).await.unwrap().remove(0).id;
     desk.begin(busy).await;
     let move_all =
         async |batch, from, to| desk.ledger.move_all(batch, Vec::new(), from, to).await.unwrap();
@@ -77,7 +77,7 @@ async fn named_jobs_are_requeued_with_all_their_tries() {
     }
     let requeue = desk.ledger.move_all(None, vec![two], JobState::Failed, JobState::Pending);
     assert_eq!(requeue.await.unwrap(), 1);
-    let due = desk.ledger.due(desk.batch, clock::now(), 9).await.unwrap();
+    let due = desk.ledger.due(desk.batch, clock::now(), 9, &[]).await.unwrap();
     assert_eq!(due.iter().map(|job| (job.id, job.tries)).collect::<Vec<_>>(), [(two, 0)]);
     let illegal = desk.ledger.move_all(None, vec![two], JobState::Pending, JobState::Done).await;
     assert!(matches!(illegal, Err(Error::IllegalJob { .. })));

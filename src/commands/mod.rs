@@ -51,7 +51,7 @@ async fn dispatch(cli: Cli) -> Result<Exit, Failure> {
         Command::Show { job } => done(show::show(&mut open(Partial::default())?, &job).await),
         Command::Requeue(args) => {
             let mut cx = open(Partial::default())?;
-            done(requeue::requeue(&mut cx, &args.names, args.failed).await)
+            done(requeue::requeue(&mut cx, &args.names, (args.failed, args.pay_again)).await)
         }
         Command::Cancel(args) => {
             done(requeue::cancel(&mut open(Partial::default())?, &args.names).await)

@@ -4,7 +4,7 @@ use super::Context;
 use super::context::Wrong;
 use crate::domain::{JobState, text};
 use crate::exit::Exit;
-use crate::ledger::{BatchId, JobId, Ledger};
+use crate::ledger::{BatchId, JobId, Ledger, PaidAgain};
 
 /// Failed and canceled jobs back to `pending`, with all their tries again.
 ///
@@ -12,7 +12,7 @@ use crate::ledger::{BatchId, JobId, Ledger};
 pub(super) async fn requeue(
     cx: &mut Context,
     names: &[String],
-    failed: bool,
+    (failed, pay_again): (bool, bool),
 ) -> anyhow::Result<Exit> {
     let ledger = cx.write_ledger().await?;
     let mut moved = 0;
@@ -34,7 +34,7 @@ pub(super) async fn requeue(
                 for state in [JobState::Failed, JobState::Canceled] {
                     moved += ledger.move_all(None, vec![job], state, JobState::Pending).await?;
                 }
-                moved
+                moved + if moved == 0 { paid(&ledger, job, pay_again).await? } else { 0 }
             }
         };
     }
@@ -52,6 +52,26 @@ pub(super) async fn requeue(
         _ => writeln!(cx.err, "{noun} back to pending; `nightreel run MANIFEST` submits them")?,
     }
     Ok(Exit::Done)
+}
+
+/// A job that is paid for and has no output: asking the API again is free, making it anew is not.
+async fn paid(ledger: &Ledger, job: JobId, pay_again: bool) -> anyhow::Result<u64> {
+    let Some(paid) = ledger.paid_job(job).await? else { return Ok(0) };
+    if !matches!(paid.state, JobState::Quarantined | JobState::LostOutput) {
+        return Ok(0);
+    }
+    if !pay_again {
+        return Err(Wrong(format!(
+            "{}/{} is {} and was paid {}; `nightreel resolve` asks for its output again, for free. \
+             To make it anew and pay again, add --pay-again",
+            text::visible(&paid.job.batch_name),
+            text::visible(&paid.job.key),
+            paid.state,
+            paid.reserved.human()
+        ))
+        .into());
+    }
+    Ok(u64::from(ledger.pay_again(job).await? == PaidAgain::Yes))
 }
 
 /// Pending jobs to `canceled`. What was submitted cannot be canceled at the API.

@@ -24,7 +24,7 @@ use crate::ledger::{Ledger, Ownership};
 use crate::plan::Action;
 use crate::progress::{self, Mode, Sinks};
 use crate::runner::{self, Backoff, Gate, Limits, Parts, Signals};
-use crate::settings::{self, LogFormat, ProgressMode, Settings, TimeOfDay};
+use crate::settings::{self, LogFormat, OnUnknown, ProgressMode, Settings, TimeOfDay};
 use crate::telemetry::{self, Logging};
 
 /// Events that may wait for the display.
@@ -35,12 +35,12 @@ pub(super) async fn run(common: &Common, mut args: RunArgs) -> Result<Exit, Fail
     let simulation = simulate::give_back(&mut args.api, &mut args.manifest.manifests)?;
     let (mut cx, opened) = manifests::open(common, args.partial(), &args.manifest)?;
     cx.simulated(simulation.is_some());
-    cx.not_built(&[
-        ("--on-unknown resubmit", cx.settings.on_unknown == settings::OnUnknown::Resubmit),
-        ("--max-double", cx.settings.max_double.is_some()),
-        ("--no-schema", cx.settings.no_schema),
-        ("--dashboard", args.dashboard),
-    ])?;
+    cx.not_built(&[("--no-schema", cx.settings.no_schema), ("--dashboard", args.dashboard)])?;
+    if cx.settings.on_unknown == OnUnknown::Resubmit && cx.settings.max_double.is_none() {
+        return Err(Failure::wrong(
+            "--on-unknown resubmit may pay twice: say how much at most with --max-double USD",
+        ));
+    }
     let asked = Asked { simulation, ..Asked::default() };
     let plans = plan_all(&mut cx, &opened, &asked).await?;
     plans.check(args.plan_hash.as_deref()).map_err(anyhow::Error::from)?;
@@ -288,6 +288,7 @@ fn limits(settings: &Settings) -> Limits {
         job_timeout: settings.job_timeout,
         absence_wait: settings.absence_wait,
         ramp: !settings.no_ramp,
+        pay_again: settings.max_double.filter(|_| settings.on_unknown == OnUnknown::Resubmit),
     }
 }
 

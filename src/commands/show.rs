@@ -39,6 +39,7 @@ fn attempt_json(attempt: &AttemptView) -> Value {
         "charged": attempt.charged,
         "prediction_id": attempt.prediction,
         "adopted": attempt.adopted,
+        "pays_again": attempt.pays_again,
         "http_status": attempt.http_status,
         "request_id": attempt.request_id,
         "error": attempt.error.as_ref().map(|(class, message)| json!({ "class": class, "message": message })),

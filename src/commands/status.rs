@@ -51,6 +51,7 @@ pub(super) fn batch_json(view: &BatchView) -> Value {
             "budget": view.tally.budget,
         },
         "charged": view.charged.iter().map(charged_json).collect::<Vec<_>>(),
+        "paid_again": { "decisions": view.paid_again.1, "at_most": view.paid_again.0 },
         "attempts": view.attempts,
         "artifacts": { "files": view.files, "bytes": view.bytes },
         "first_at": view.first_at.map(clock::utc),
@@ -99,6 +100,10 @@ fn write_batch(out: &mut dyn Write, view: &BatchView) -> std::io::Result<()> {
     }
     table.write(out, "  ")?;
     write_money(out, view)?;
+    if let (most, count @ 1..) = view.paid_again {
+        let decisions = text::count(count, "decision");
+        writeln!(out, "  {decisions} to pay again, {} of that perhaps paid twice", most.human())?;
+    }
     for charged in &view.charged {
         write_drift(out, charged)?;
     }

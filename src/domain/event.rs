@@ -90,7 +90,7 @@ pub enum EventKind {
     JobRetryScheduled { batch: String, job: String, not_before: Timestamp, class: String },
     /// Nobody knows whether the POST was charged.
     OutcomeUnknown { batch: String, job: String, attempt: i64, class: String, message: String },
-    /// An unknown outcome was settled: `adopted`, `absent` or `assumed_charged`.
+    /// An unknown outcome was settled: `adopted`, `absent`, `assumed_charged` or `pay_again`.
     OutcomeResolved { batch: String, job: String, attempt: i64, how: String },
     /// A file is in place.
     ArtifactSaved { batch: String, job: String, path: String, bytes: u64, sha256: String },

@@ -4,6 +4,7 @@
 //! for many machines can take their place later. Writes go through one writer task that commits many
 //! changes with one sync; reads have connections of their own. It does no HTTP and reads no manifest.
 
+mod again;
 mod collect;
 mod error;
 mod import;
@@ -32,6 +33,7 @@ use sqlx::sqlite::SqlitePool;
 use tally::Tally;
 use writer::{Connections, Tx, Writer};
 
+pub use again::PaidAgain;
 pub use collect::NewArtifact;
 pub use error::{Error, Result};
 pub use import::{Known, NewBatch, NewJob};

@@ -76,8 +76,8 @@ pub(super) struct FoundAttempt {
     pub(super) state: AttemptState,
     /// Its job, judged by the other attempts only.
     pub(super) job: Found,
+    pub(super) reserved: Micros,
     id: AttemptId,
-    reserved: Micros,
 }
 
 /// The columns of [`Found`], for the attempts other than ?2. The list of the first look is the one

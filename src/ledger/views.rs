@@ -35,6 +35,8 @@ pub struct BatchView {
     pub last_at: Option<Timestamp>,
     /// Reserved against charged, by model.
     pub charged: Vec<Charged>,
+    /// What decisions to pay again may have cost at most, and how many there were.
+    pub paid_again: (Micros, u64),
 }
 
 /// One job in a line.
@@ -89,6 +91,8 @@ pub struct AttemptView {
     pub prediction: Option<String>,
     /// Whether the prediction was found in the history instead of in the answer.
     pub adopted: bool,
+    /// Whether it was given up by a decision to pay again.
+    pub pays_again: bool,
     /// The HTTP status of the POST's answer.
     pub http_status: Option<i64>,
     /// The API's id of the request.
@@ -195,6 +199,7 @@ impl Ledger {
             first_at: moment(&figures, "first_at"),
             last_at: moment(&figures, "last_at"),
             charged,
+            paid_again: self.paid_again(id).await?,
         })
     }
 
@@ -244,7 +249,7 @@ impl Ledger {
     /// The attempts of a job, oldest first.
     pub async fn attempts(&self, job: JobId) -> Result<Vec<AttemptView>> {
         let rows = sqlx::query(
-            "SELECT id, number, state, reserved, charged, prediction_id, adopted, http_status, \
+            "SELECT id, number, state, reserved, charged, prediction_id, adopted, pays_again, http_status, \
              request_id, error_class, error_message, evidence, intent_at, accepted_at, \
              completed_at FROM attempts WHERE job_id = ?1 ORDER BY number",
         )
@@ -349,6 +354,7 @@ fn attempt_view(row: &SqliteRow) -> Result<AttemptView> {
         charged: row.get::<Option<i64>, _>("charged").map(Micros),
         prediction: row.get("prediction_id"),
         adopted: row.get::<i64, _>("adopted") == 1,
+        pays_again: row.get::<i64, _>("pays_again") == 1,
         http_status: row.get("http_status"),
         request_id: row.get("request_id"),
         error: error_of(row),

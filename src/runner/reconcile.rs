@@ -12,7 +12,7 @@ use super::shared::Shared;
 use super::slots::Slot;
 use super::{Stop, stop};
 use crate::domain::{EventKind, clock};
-use crate::ledger::{AttemptId, Error, UnknownAttempt};
+use crate::ledger::{AttemptId, Error, PaidAgain, UnknownAttempt};
 
 /// How long an outcome that the history does not show keeps its slot: its task may yet show up.
 const SLOT_HELD: Duration = Duration::from_mins(1);
@@ -138,12 +138,16 @@ async fn take_in(
             }
         }
     }
+    let now = clock::now();
     if hopeful == looked.missing.len() {
         for (unknown, _) in &looked.unclear {
             shared.unknowns.take_slot(unknown.attempt);
+            if let Some(wait) = pay_again(shared, unknown).await? {
+                hopeful += 1;
+                again = again.min(wait);
+            }
         }
     }
-    let now = clock::now();
     for (unknown, ripe) in &looked.missing {
         let held = SLOT_HELD.min(shared.limits.absence_wait);
         let free_at = clock::after(unknown.intent_at, held);
@@ -154,6 +158,31 @@ async fn take_in(
         again = again.min(clock::between(now, next));
     }
     Ok((hopeful, again.max(LEAST_PAUSE)))
+}
+
+/// `--on-unknown resubmit`: what no look can settle is submitted again, once the absence wait is over
+/// and as long as the cap allows. Returns how long to wait before that.
+async fn pay_again(shared: &Shared, unknown: &UnknownAttempt) -> Result<Option<Duration>, Error> {
+    let Some(cap) = shared.limits.pay_again else { return Ok(None) };
+    let due = clock::after(unknown.intent_at, shared.limits.absence_wait);
+    if clock::now() < due {
+        return Ok(Some(clock::between(clock::now(), due)));
+    }
+    let (batch, job) = (unknown.batch_name.clone(), unknown.key.clone());
+    match shared.ledger.pay_again_for(unknown.attempt, cap).await? {
+        PaidAgain::Yes => {
+            tracing::warn!(batch, job, price = unknown.reserved.human(), "paying again");
+            let how = "pay_again".to_owned();
+            let attempt = unknown.number;
+            shared.tell(EventKind::OutcomeResolved { batch, job, attempt, how }).await;
+            shared.wake_submit();
+        }
+        PaidAgain::OverCap => {
+            tracing::warn!(batch, job, "not submitted again: --max-double allows no more");
+        }
+        PaidAgain::NothingPaid => {}
+    }
+    Ok(None)
 }
 
 async fn settled(shared: &Shared, unknown: &UnknownAttempt, how: Settled) -> Result<(), Error> {

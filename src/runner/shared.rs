@@ -43,6 +43,8 @@ pub struct Limits {
     pub job_timeout: Duration,
     /// Before "not in the history" counts as proof.
     pub absence_wait: Duration,
+    /// Unknown outcomes that nothing settles are submitted again, until this much may be paid twice.
+    pub pay_again: Option<Micros>,
     /// Whether a shape never seen to succeed is proved on few jobs first.
     pub ramp: bool,
 }

@@ -23,3 +23,4 @@ mod rerun;
 mod signals;
 #[path = "../common/story.rs"]
 mod story;
+mod unknowns;

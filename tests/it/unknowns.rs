@@ -1,0 +1,102 @@
+//! Unknown outcomes: settled by evidence, and paid again only where that was asked for, within its cap.
+
+use crate::api::Api;
+use crate::story::Story;
+
+const QUICK: &str = "[latency]\nkind = \"fixed\"\nlength = \"20ms\"\n";
+
+/// Every job's first submission is charged, and its answer lost.
+fn all_lost(history: &str) -> String {
+    format!(
+        "{QUICK}[history]\nmode = \"{history}\"\n\
+         [[fault]]\non = \"submit\"\nkind = \"charged_then_reset\"\nper = \"job\"\ntimes = 1\n"
+    )
+}
+
+#[test]
+fn without_a_cap_nothing_is_submitted_again() {
+    let story = Story::of_jobs(2);
+    let api = Api::start(&story, QUICK);
+    let ended = story.run(&api).with(["--on-unknown", "resubmit"]).end();
+    assert_eq!(ended.code(), 2, "{ended}");
+    assert!(ended.err.contains("--max-double"), "{ended}");
+    assert_eq!(api.book().charges().count(), 0);
+}
+
+#[test]
+fn paying_again_stops_at_its_cap_also_over_several_runs() {
+    let story = Story::of_jobs(5);
+    let api = Api::start(&story, &all_lost("absent"));
+    // Two of $0.23 fit.
+    let flags = ["--on-unknown", "resubmit", "--max-double", "0.50"];
+    for _ in 0..2 {
+        let ended = story.run(&api).with(flags).end();
+        assert_eq!(ended.code(), 4, "{ended}");
+        let status = story.status();
+        assert_eq!(status["jobs"]["done"], 2, "{status}");
+        assert_eq!(status["jobs"]["unknown"], 3, "{status}");
+        assert_eq!(status["paid_again"]["decisions"], 2, "{status}");
+        assert_eq!(status["paid_again"]["at_most"], "0.460000", "{status}");
+        assert_eq!(api.book().charges().count(), 5 + 2);
+        assert_eq!(status["money"]["committed"], "0.920000", "{status}");
+    }
+    let told = story.events();
+    let again = told.iter().filter(|event| event["how"] == "pay_again");
+    assert_eq!(again.count(), 2);
+}
+
+#[test]
+fn what_the_history_shows_is_adopted_and_not_paid_again() {
+    let story = Story::of_jobs(5);
+    let api = Api::start(&story, &all_lost("full"));
+    let flags = ["--on-unknown", "resubmit", "--max-double", "5"];
+    let ended = story.run(&api).with(flags).end();
+    assert_eq!(ended.code(), 0, "{ended}");
+    api.book().assert_paid_once(5);
+}
+
+#[test]
+fn a_paid_job_is_made_anew_only_by_an_explicit_word() {
+    let story = Story::of_jobs(1);
+    let api = Api::start(
+        &story,
+        &format!(
+            "{QUICK}[[fault]]\non = \"submit\"\nkind = \"never_finishes\"\nper = \"job\"\ntimes = 1\n"
+        ),
+    );
+    let ended = story.run(&api).with(["--job-timeout", "200ms"]).end();
+    assert_eq!(ended.code(), 4, "{ended}");
+    let refused = story.nightreel(["requeue", "m/job-0001"]).end();
+    assert_eq!(refused.code(), 2, "{refused}");
+    assert!(refused.err.contains("--pay-again"), "{refused}");
+    let requeued = story.nightreel(["requeue", "m/job-0001", "--pay-again"]).end();
+    assert_eq!(requeued.code(), 0, "{requeued}");
+    let ended = story.run(&api).end();
+    assert_eq!(ended.code(), 0, "{ended}");
+    assert_eq!(api.book().charges().count(), 2);
+    assert_eq!(story.status()["paid_again"]["decisions"], 1);
+}
+
+#[test]
+fn a_charge_before_a_server_error_is_adopted_and_none_is_proved_absent() {
+    for (kind, charges) in [("charged_then_500", 1), ("status_502", 1), ("charged_then_504", 1)] {
+        let story = Story::of_jobs(1);
+        let fault = format!(
+            "{QUICK}[[fault]]\non = \"submit\"\nkind = \"{kind}\"\nper = \"job\"\ntimes = 1\n"
+        );
+        let api = Api::start(&story, &fault);
+        let ended = story.run(&api).end();
+        assert_eq!(ended.code(), 0, "{kind}: {ended}");
+        assert_eq!(api.book().charges().count(), charges, "{kind}");
+    }
+}
+
+#[test]
+fn a_history_that_is_late_reorders_keys_and_pages_still_finds_each_lost_job() {
+    let story = Story::of_jobs(120);
+    let odd = "mode = \"late\"\ndelay = \"300ms\"\nreorder_keys = true\npage_cap = 10";
+    let api = Api::start(&story, &all_lost("full").replace("mode = \"full\"", odd));
+    let ended = story.run(&api).with(["--concurrency", "64", "--no-ramp"]).end();
+    assert_eq!(ended.code(), 0, "{ended}");
+    api.book().assert_paid_once(120);
+}

@@ -103,6 +103,10 @@ pub enum Command {
         nightreel resolve --charged overnight/cat-7")]
     Resolve(ResolveArgs),
     /// Compare every file with its recorded size and hash
+    #[command(
+        after_help = "Examples:\n  nightreel verify\n  nightreel verify overnight --repair\n\n\
+        --repair asks for the same predictions again, which is free, and generates nothing."
+    )]
     Verify(VerifyArgs),
     /// One self-contained HTML page in the output folder (not built yet)
     Report {
@@ -360,6 +364,9 @@ pub struct ResolveArgs {
 pub struct VerifyArgs {
     /// Only this batch
     pub batch: Option<String>,
+    /// The API, for --repair.
+    #[command(flatten)]
+    pub api: ApiArgs,
     /// Download missing or altered files again, for free
     #[arg(long)]
     pub repair: bool,

@@ -184,6 +184,12 @@ impl Artifacts {
         self.on_disk(move |store| store.check(&name, &content)).await
     }
 
+    /// Takes an altered file out of the way of the right one; nothing is deleted. Returns where it is.
+    pub async fn move_aside(&self, name: &RelPath) -> Result<RelPath, Error> {
+        let name = name.clone();
+        self.on_disk(move |store| store.move_aside(&name)).await
+    }
+
     /// Writes the sidecar of the artifact `name` beside it, in the place of an older one.
     pub async fn write_sidecar(&self, name: &RelPath, sidecar: &Sidecar) -> Result<(), Error> {
         let at = name.sidecar();

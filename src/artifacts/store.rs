@@ -153,6 +153,28 @@ impl Store {
         Ok(Check::Differs { bytes: found.bytes, sha256: found.sha256 })
     }
 
+    /// Takes the file `name` out of the way, under a name of its own beside it: nothing is deleted.
+    pub(super) fn move_aside(&self, name: &RelPath) -> Result<RelPath, Error> {
+        let folder = self.tree.make(&name.parent())?;
+        let full = self.tree.full(name);
+        for number in 1..=MOST_ASIDE {
+            let aside = match number {
+                1 => name.with_suffix(".conflict"),
+                more => name.with_suffix(&format!(".conflict-{more}")),
+            };
+            match folder.rename_new(name.file_name(), &folder, aside.file_name()) {
+                Ok(()) => {
+                    self.sync(&folder, name)?;
+                    return Ok(aside);
+                }
+                Err(cause) if cause.kind() == io::ErrorKind::AlreadyExists => {}
+                Err(cause) => return Err(Error::io("move aside", &full, cause)),
+            }
+        }
+        let cause = io::Error::other("too many copies were moved aside already");
+        Err(Error::io("move aside", &full, cause))
+    }
+
     /// Writes `bytes` as the file `name`, whole or not at all. What has the name already must
     /// pass `is_ours`.
     pub(super) fn write_small(
@@ -219,6 +241,9 @@ impl Store {
         folder.sync().map_err(|cause| Error::io("sync", &self.tree.full(&holding.parent()), cause))
     }
 }
+
+/// Copies of one file that are kept aside.
+const MOST_ASIDE: u32 = 1000;
 
 /// The most bytes of a file that is asked whether it is one of ours.
 const SMALL: u64 = 16 << 20;

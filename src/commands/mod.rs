@@ -7,6 +7,7 @@ mod finish;
 mod list;
 mod manifests;
 mod plan;
+mod repair;
 mod requeue;
 mod resolve;
 mod run;
@@ -61,10 +62,15 @@ async fn dispatch(cli: Cli) -> Result<Exit, Failure> {
             let mut cx = open(args.api.partial())?;
             done(resolve::resolve(&mut cx, &args, simulation).await)
         }
-        Command::Verify(args) => {
-            let mut cx = open(Partial::default())?;
-            cx.not_built(&[("--repair", args.repair)])?;
-            done(verify::verify(&mut cx, args.batch.as_deref()).await)
+        Command::Verify(mut args) => {
+            let simulation = simulate::Simulation::asked(&mut args.api)?;
+            let mut cx = open(args.api.partial())?;
+            cx.simulated(simulation.is_some());
+            let batch = args.batch.as_deref();
+            if args.repair {
+                return done(repair::repair(&mut cx, batch, simulation).await);
+            }
+            done(verify::verify(&mut cx, batch).await)
         }
         Command::Simulate(args) => {
             done(simulate::simulate(&mut open(Partial::default())?, &args).await)

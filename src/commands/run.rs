@@ -277,7 +277,7 @@ fn deadline(settings: &Settings) -> Option<Duration> {
     settings.run_for.or_else(|| settings.until.map(until))
 }
 
-fn limits(settings: &Settings) -> Limits {
+pub(super) fn limits(settings: &Settings) -> Limits {
     Limits {
         concurrency: settings.concurrency,
         downloads: settings.downloads,
@@ -321,7 +321,7 @@ fn open_events(path: &PathBuf) -> anyhow::Result<Box<dyn std::io::Write + Send>>
 }
 
 /// The first signal closes the gate, the second ends the run at once.
-fn watch_signals(
+pub(super) fn watch_signals(
     cx: &Context,
     signals: Signals,
     gate: &Arc<Gate>,

@@ -19,6 +19,7 @@ mod operator;
 mod process;
 mod quotes;
 mod ramp;
+mod repair;
 mod rerun;
 mod signals;
 #[path = "../common/story.rs"]

@@ -1,0 +1,151 @@
+//! `verify --repair`: what is missing or altered is downloaded again from the same prediction, for free.
+//! Nothing is generated: the lanes run without a batch to submit from.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use super::Context;
+use super::run;
+use super::simulate::Simulation;
+use super::verify::{self, Found};
+use crate::artifacts::{Artifacts, RelPath};
+use crate::atlas::Api;
+use crate::domain::{Digest, JobState, text};
+use crate::exit::Exit;
+use crate::ledger::{JobId, Ledger, Ownership, RunId};
+use crate::runner::{self, Gate, Parts, Signals};
+
+/// Repairs what it can and verifies again.
+pub(super) async fn repair(
+    cx: &mut Context,
+    batch: Option<&str>,
+    simulation: Option<Simulation>,
+) -> anyhow::Result<Exit> {
+    cx.need_ledger().await?.close().await;
+    let _owner = Ownership::take(&cx.settings.state_dir)?;
+    let ledger = Ledger::open(&cx.ledger_path()).await?;
+    let found = verify::inspect(cx, &ledger, batch).await?;
+    if found.bad.is_empty() {
+        return verify::tell(cx, &found);
+    }
+    let (api, simulator) = Simulation::api(simulation, cx).await?;
+    let fetched = fetch_again(cx, &ledger, &api, &found).await;
+    if let Some(simulator) = simulator {
+        simulator.stop().await;
+    }
+    fetched?;
+    let exit = conclude(cx, &ledger, batch, &found).await;
+    ledger.close().await;
+    exit
+}
+
+/// Puts the jobs back to polling and lets the lanes bring them to `done` again.
+async fn fetch_again(
+    cx: &mut Context,
+    ledger: &Ledger,
+    api: &Api,
+    found: &Found,
+) -> anyhow::Result<()> {
+    let artifacts = cx.artifacts(api.base_url())?;
+    let name = format!("repair-{}", uuid::Uuid::now_v7());
+    let run = ledger.begin_run(&name).await?;
+    let mut jobs = BTreeSet::new();
+    for bad in &found.bad {
+        let mine = ledger.paid_job(bad.job).await?.is_some_and(|paid| paid.origin == api.origin());
+        if !mine {
+            let (batch, key) = (text::visible(&bad.name.0), text::visible(&bad.name.1));
+            writeln!(cx.err, "{batch}/{key}: made at another API, left as it is")?;
+            continue;
+        }
+        if bad.altered {
+            let aside = artifacts.move_aside(&RelPath::parse(&bad.path)?).await?;
+            writeln!(cx.err, "{} is kept as {aside}", text::visible(&bad.path))?;
+        }
+        jobs.insert(bad.job);
+    }
+    for job in &jobs {
+        ledger.poll_again(*job).await?;
+    }
+    let outcome = lanes(cx, (ledger, api, artifacts), (run, name)).await;
+    let exit = if outcome.is_ok() { Exit::Done } else { Exit::Internal };
+    ledger.end_run(run, exit.code(), "verify --repair").await.ok();
+    outcome
+}
+
+async fn lanes(
+    cx: &Context,
+    (ledger, api, artifacts): (&Ledger, &Api, Artifacts),
+    run: (RunId, String),
+) -> anyhow::Result<()> {
+    let gate = Arc::new(Gate::default());
+    let now = CancellationToken::new();
+    let watched = run::watch_signals(cx, Signals::listen()?, &gate, &now);
+    let (events, mut inbox) = mpsc::channel(64);
+    let drained = tokio::spawn(async move { while inbox.recv().await.is_some() {} });
+    let parts = Parts {
+        ledger: ledger.clone(),
+        api: api.clone(),
+        artifacts,
+        batches: Vec::new(),
+        endpoints: HashMap::new(),
+        run,
+        limits: run::limits(&cx.settings),
+        events,
+        manifests: Vec::new(),
+        enqueued: Vec::new(),
+        deadline: None,
+    };
+    let ended = tokio::select! {
+        ended = runner::run(parts, gate) => ended.map(|_| ()).map_err(anyhow::Error::from),
+        () = now.cancelled() => Ok(()),
+    };
+    watched.abort();
+    drained.abort();
+    ended
+}
+
+/// Verifies again, and names what is another file than before or could not be had.
+async fn conclude(
+    cx: &mut Context,
+    ledger: &Ledger,
+    batch: Option<&str>,
+    before: &Found,
+) -> anyhow::Result<Exit> {
+    let after = verify::inspect(cx, ledger, batch).await?;
+    let jobs: BTreeSet<JobId> = before.bad.iter().map(|bad| bad.job).collect();
+    let mut lost = false;
+    for job in jobs {
+        let names = before.bad.iter().find(|bad| bad.job == job).map(|bad| bad.name.clone());
+        let (batch, key) = names.unwrap_or_default();
+        let (shown, key) = (text::visible(&batch), key);
+        let view = cx.job_in(ledger, &key, Some(cx.batch(ledger, &batch).await?.id)).await?;
+        let label = format!("{shown}/{}", text::visible(&key));
+        if view.state != JobState::Done {
+            lost = true;
+            writeln!(
+                cx.err,
+                "{label}: not repaired, it is {} now{}",
+                view.state,
+                why(view.error.as_ref())
+            )?;
+            continue;
+        }
+        let files = ledger.artifacts_of(job).await?;
+        let now: BTreeSet<Digest> = files.iter().map(|file| file.sha256).collect();
+        let wanted = before.bad.iter().filter(|bad| bad.job == job).filter_map(|bad| bad.sha256);
+        if wanted.into_iter().all(|sha256| now.contains(&sha256)) {
+            writeln!(cx.err, "{label}: repaired")?;
+        } else {
+            writeln!(cx.err, "{label}: the API gives another file now; it is stored and recorded")?;
+        }
+    }
+    let exit = verify::tell(cx, &after)?;
+    Ok(if lost { Exit::NeedsDecision } else { exit })
+}
+
+fn why(error: Option<&(String, String)>) -> String {
+    error.map_or_else(String::new, |(_, message)| format!(": {}", text::visible(message)))
+}

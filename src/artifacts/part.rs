@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::domain::Digest;
 use crate::domain::digest::Hasher;
+use crate::domain::kill_point;
 
 use super::error::Error;
 use super::folder::Folder;
@@ -160,6 +161,7 @@ impl Part {
         self.file.write_all(bytes).map_err(|cause| Error::io("write", &self.full, cause))?;
         self.hasher.update(bytes);
         self.bytes += bytes.len() as u64;
+        kill_point("download_begun");
         if self.bytes - self.durable >= CHECKPOINT {
             self.checkpoint()?;
         }
@@ -185,6 +187,7 @@ impl Part {
     /// Syncs the whole file; it stays under its temporary name, without a control file.
     pub(super) fn finish(&mut self) -> Result<Content, Error> {
         self.file.sync_all().map_err(|cause| Error::io("sync", &self.full, cause))?;
+        kill_point("file_synced");
         self.folder
             .remove(&self.spot.control())
             .map_err(|cause| Error::io("remove", &self.full, cause))?;

@@ -10,6 +10,7 @@ use std::path::Path;
 
 use crate::domain::Digest;
 use crate::domain::digest::Hasher;
+use crate::domain::kill_point;
 
 use super::error::Error;
 use super::folder::Folder;
@@ -95,6 +96,7 @@ impl Store {
         match from.rename_new(temp.file_name(), &to, name.file_name()) {
             Ok(()) => {
                 self.sync(&to, name)?;
+                kill_point("folder_synced");
                 if temp.parent() != name.parent() {
                     self.sync(&from, temp)?;
                 }
@@ -159,8 +161,8 @@ impl Store {
         let full = self.tree.full(name);
         for number in 1..=MOST_ASIDE {
             let aside = match number {
-                1 => name.with_suffix(".conflict"),
-                more => name.with_suffix(&format!(".conflict-{more}")),
+                1 => name.with_suffix("conflict"),
+                more => name.with_suffix(&format!("conflict-{more}")),
             };
             match folder.rename_new(name.file_name(), &folder, aside.file_name()) {
                 Ok(()) => {

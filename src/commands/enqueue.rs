@@ -7,7 +7,7 @@ use super::context::Context;
 use super::manifests::{self, Opened};
 use super::plan::Planned;
 use crate::catalog::Prices;
-use crate::domain::{JobState, Origin, text};
+use crate::domain::{JobState, Origin, kill_point, text};
 use crate::ledger::{BatchId, JobFilter, JobId, Ledger, NewBatch, NewJob};
 use crate::plan::{Action, walk};
 
@@ -93,7 +93,12 @@ async fn bring_in(
             ledger.reprice(dearer).await?;
         }
         enqueued += fresh.len() as u64;
-        if fresh.is_empty() { Ok(()) } else { ledger.enqueue(batch, fresh).await }
+        if fresh.is_empty() {
+            return Ok(());
+        }
+        ledger.enqueue(batch, fresh).await?;
+        kill_point("enqueued");
+        Ok(())
     })
     .await
     .map_err(manifests::explain)?;

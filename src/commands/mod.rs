@@ -27,6 +27,8 @@ pub use context::{Context, Failure};
 /// Does what was typed, on a runtime of its own. It stands here and not in `main`, so that the whole
 /// program is compiled once, in the library.
 pub fn execute(cli: Cli) -> Result<Exit, Failure> {
+    #[cfg(feature = "kill-points")]
+    crate::settings::arm_kill_points();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()

@@ -85,10 +85,12 @@ async fn lanes(
     let watched = run::watch_signals(cx, Signals::listen()?, &gate, &now);
     let (events, mut inbox) = mpsc::channel(64);
     let drained = tokio::spawn(async move { while inbox.recv().await.is_some() {} });
+    let emergency = run::take_up(ledger, &cx.settings.state_dir).await?;
     let parts = Parts {
         ledger: ledger.clone(),
         api: api.clone(),
         artifacts,
+        emergency,
         batches: Vec::new(),
         endpoints: HashMap::new(),
         run,

@@ -18,9 +18,9 @@ use super::{enqueue, finish, simulate};
 use crate::atlas::Api;
 use crate::catalog;
 use crate::cli::{Common, RunArgs};
-use crate::domain::{Endpoint, Event, EventKind, Origin, clock, text};
+use crate::domain::{Endpoint, Event, EventKind, Origin, clock, kill_point, text};
 use crate::exit::Exit;
-use crate::ledger::{Ledger, Ownership};
+use crate::ledger::{Emergency, Ledger, Ownership};
 use crate::plan::Action;
 use crate::progress::{self, Mode, Sinks};
 use crate::runner::{self, Backoff, Gate, Limits, Parts, Signals};
@@ -138,6 +138,7 @@ impl Night {
         let ledger = Ledger::open(&cx.ledger_path()).await?;
         let name = uuid::Uuid::now_v7().to_string();
         let run = ledger.begin_run(&name).await?;
+        let emergency = take_up(&ledger, &cx.settings.state_dir).await?;
         let (batches, enqueued) = self.enqueue(cx, &ledger, &api.origin()).await?;
         let names: Vec<String> = batches.iter().map(|(_, name)| name.clone()).collect();
         ledger.watch(&names).await?;
@@ -153,6 +154,7 @@ impl Night {
             ledger: ledger.clone(),
             api,
             artifacts,
+            emergency,
             batches,
             endpoints,
             run: (run, name.clone()),
@@ -175,6 +177,7 @@ impl Night {
             finish::Outcome::new(&ledger, &names, &self.plans.batches, (ended, gate.stops()))
                 .await?;
         ledger.end_run(run, outcome.exit.code(), &outcome.reason).await.ok();
+        kill_point("run_ended");
         announce(&events, &name, &outcome).await;
         drop(events);
         tokio::time::timeout(Duration::from_secs(5), shown).await.ok();
@@ -212,6 +215,26 @@ impl Night {
         ))
         .into())
     }
+}
+
+/// What an earlier run could not write into the ledger comes first.
+pub(super) async fn take_up(ledger: &Ledger, state_dir: &Path) -> anyhow::Result<Emergency> {
+    let (emergency, taken) = Emergency::take_up(ledger, state_dir).await?;
+    for rescued in &taken.imported {
+        let (batch, job, prediction) = (&rescued.batch, &rescued.key, &rescued.prediction);
+        tracing::warn!(batch, job, prediction, "brought in from the emergency journal");
+    }
+    for strange in &taken.strange {
+        let (batch, job, prediction) = (&strange.batch, &strange.key, &strange.prediction);
+        tracing::error!(
+            batch,
+            job,
+            prediction,
+            "the emergency journal holds a prediction that the ledger has no place for; a copy of \
+             the journal is kept in the state folder"
+        );
+    }
+    Ok(emergency)
 }
 
 fn make_state_dir(path: &Path) -> anyhow::Result<()> {

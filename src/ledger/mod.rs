@@ -6,6 +6,7 @@
 
 mod again;
 mod collect;
+mod emergency;
 mod error;
 mod import;
 mod measured;
@@ -35,6 +36,7 @@ use writer::{Connections, Tx, Writer};
 
 pub use again::PaidAgain;
 pub use collect::NewArtifact;
+pub use emergency::{Emergency, Rescued, TakenUp};
 pub use error::{Error, Result};
 pub use import::{Known, NewBatch, NewJob};
 pub use measured::Charged;

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use super::error::{Error, Result};
 use super::{Ledger, RunId};
-use crate::domain::clock;
+use crate::domain::{clock, kill_point};
 
 /// Held as long as this process owns the ledger; the system frees it when the process ends, however.
 #[derive(Debug)]
@@ -40,6 +40,7 @@ impl Ownership {
         file.set_len(0).map_err(io("write"))?;
         file.rewind().map_err(io("write"))?;
         file.write_all(describe().as_bytes()).map_err(io("write"))?;
+        kill_point("lock_taken");
         Ok(Self { _file: file })
     }
 }
@@ -103,6 +104,7 @@ impl Ledger {
             })
             .await?;
         self.raise_fence(id);
+        kill_point("run_begun");
         Ok(RunId(id))
     }
 

@@ -8,6 +8,7 @@ use super::transition::{
 };
 use super::writer::Tx;
 use super::{AttemptId, JobId, Ledger, RunId};
+use crate::domain::kill;
 use crate::domain::state::Account;
 use crate::domain::{AttemptState, Digest, JobState, Micros, Origin, PredictionId, Timestamp};
 
@@ -97,6 +98,9 @@ impl Ledger {
         request_id: Option<String>,
     ) -> Result<()> {
         let (attempt, prediction) = (intent.attempt, prediction.as_str().to_owned());
+        if kill::fails("accept") {
+            return Err(Error::NotDurable { reason: "a test wants it so".to_owned() });
+        }
         self.write(move |tx| {
             Box::pin(async move {
                 let patch = AttemptPatch {

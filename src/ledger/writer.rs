@@ -12,7 +12,7 @@ use tokio_util::task::TaskTracker;
 
 use super::error::{Error, Result};
 use super::tally::{Effect, Tally};
-use crate::domain::{Timestamp, clock};
+use crate::domain::{Timestamp, clock, kill_point};
 
 /// The most changes that share one commit.
 const GROUP: usize = 256;
@@ -143,6 +143,7 @@ impl Task {
     /// even that fails, the whole group is.
     async fn commit_group(&mut self, group: impl Iterator<Item = Request>) {
         let (mut told, mut effects) = (Vec::new(), Vec::new());
+        kill_point("group_begun");
         let mut failure = self.begin().await.err();
         for request in group {
             if let Some(error) = &failure {
@@ -163,6 +164,7 @@ impl Task {
             // SQLite may have rolled back by itself, then this says so and does no harm.
             Some(_) => self.execute("ROLLBACK").await.unwrap_or_default(),
         }
+        kill_point("group_committed");
         if failure.is_none() {
             let mut tally = self.tally.lock().unwrap_or_else(PoisonError::into_inner);
             for effect in &effects {

@@ -7,7 +7,7 @@ use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use crate::atlas::{Api, HistoryItem, HistoryQuery, PAGE_SIZE_LIMIT};
-use crate::domain::{Digest, PredictionId, Timestamp, clock};
+use crate::domain::{Digest, PredictionId, Timestamp, clock, kill_point};
 use crate::ledger::{BatchId, Error, Ledger, UnknownAttempt};
 
 /// Unknown outcomes looked at in one go.
@@ -188,15 +188,25 @@ impl Lookup<'_> {
             for (index, unknown) in group.into_iter().enumerate() {
                 if let Some(item) = found.get(index) {
                     self.ledger.adopt(unknown.attempt, &item.id, "history").await?;
+                    kill_point("adopted");
                     looked.settled.push((unknown, Settled::Adopted));
                 } else if works && history.opaque == 0 {
                     self.miss(unknown, started, looked).await?;
+                } else if history.opaque == 0 && self.may_be_late(&unknown, started) {
+                    let again = clock::after(started, self.absence_wait / 5);
+                    looked.missing.push((unknown, again));
                 } else {
                     looked.unclear.push((unknown, Vec::new()));
                 }
             }
         }
         Ok(())
+    }
+
+    /// A history that shows none of our tasks may only be slow to show them: worth another look for
+    /// as long as absence could still be proved.
+    fn may_be_late(&self, unknown: &UnknownAttempt, now: Timestamp) -> bool {
+        now < clock::after(unknown.intent_at, self.absence_wait.saturating_mul(2))
     }
 
     /// The history does not show it. Once is a hint; twice, with the wait between, is proof.
@@ -212,12 +222,14 @@ impl Lookup<'_> {
             .max(clock::after(first, self.absence_wait / 5));
         if unknown.looked_at.is_none() || started < ripe {
             self.ledger.note_look(unknown.attempt, started).await?;
+            kill_point("absence_noted");
             looked.missing.push((unknown, ripe));
             return Ok(());
         }
         let (first, second) = (clock::utc(first), clock::utc(started));
         let evidence = format!("not in the history at {first} and at {second}");
         self.ledger.prove_absent(unknown.attempt, &evidence, clock::now()).await?;
+        kill_point("absent");
         looked.settled.push((unknown, Settled::Absent));
         Ok(())
     }

@@ -9,6 +9,7 @@ use tokio::sync::OnceCell;
 
 use super::shared::Shared;
 use crate::atlas::UploadError;
+use crate::domain::kill_point;
 use crate::domain::{MediaKey, Request, clock};
 use crate::ledger;
 
@@ -63,7 +64,9 @@ async fn find_or_upload(shared: &Shared, key: &MediaKey) -> Result<String, Media
     }
     let file = shared.ledger.media(key).await?;
     let url = shared.api.upload(&file).await?;
+    kill_point("upload_done");
     shared.ledger.record_upload(&host, key, &url).await?;
+    kill_point("upload_recorded");
     tracing::info!(size_bytes = file.bytes, "uploaded {}", file.path.display());
     Ok(url)
 }

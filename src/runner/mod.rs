@@ -29,7 +29,7 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
-use crate::domain::{EventKind, JobState, Totals};
+use crate::domain::{EventKind, JobState, Totals, kill_point};
 use crate::ledger::{Error, JobId};
 
 pub use backoff::Backoff;
@@ -78,6 +78,7 @@ async fn begin(
         shared.tell(EventKind::JobEnqueued { batch, jobs }).await;
     }
     let interrupted = shared.ledger.recover().await?;
+    kill_point("recovered");
     if interrupted > 0 {
         tracing::warn!(interrupted, "submissions of an earlier run have no recorded outcome");
     }

@@ -17,6 +17,7 @@ use super::slots::Slot;
 use super::work::Busy;
 use super::{stop, submit};
 use crate::atlas::{PollAnswer, Polled};
+use crate::domain::kill_point;
 use crate::domain::{EventKind, JobState, Micros, clock};
 use crate::ledger::{Error, JobId, Next, Paid, Trouble};
 
@@ -278,6 +279,7 @@ async fn completed(
     let attempt = polling.paid.attempt;
     if !outputs.is_empty() {
         shared.ledger.complete(attempt, &outputs, price).await?;
+        kill_point("completed");
         shared.generation_succeeded(&polling.paid.job.request).await?;
         watch_price(shared, &polling.paid, price).await;
         shared.wake_collect();
@@ -323,6 +325,7 @@ async fn failed(
     }
     let next = if moderation { Next::Failed } else { submit::retry(shared, &paid.job) };
     shared.ledger.fail_prediction(paid.attempt, trouble.clone(), next).await?;
+    kill_point("failed_at_the_api");
     shared.tell_trouble(&paid.job, paid.number, &trouble, next).await;
     if !moderation {
         shared.generation_failed(&trouble.message).await;

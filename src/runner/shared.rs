@@ -19,7 +19,7 @@ use super::work::{Busy, Work};
 use crate::artifacts::Artifacts;
 use crate::atlas::Api;
 use crate::domain::{Endpoint, Event, EventKind, JobState, Micros, Origin, Totals, clock};
-use crate::ledger::{BatchId, Ledger, Paid, RunId};
+use crate::ledger::{BatchId, Emergency, Ledger, Paid, RunId};
 
 /// How long a full queue of events is waited for: a reader that reads nothing stops no run.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -57,6 +57,8 @@ pub struct Parts {
     pub api: Api,
     /// The output folder.
     pub artifacts: Artifacts,
+    /// Where ids go that the ledger does not take.
+    pub emergency: Emergency,
     /// The batches whose pending jobs are submitted, with their names, in order.
     pub batches: Vec<(BatchId, String)>,
     /// Which endpoint each model belongs to.
@@ -108,6 +110,7 @@ pub struct Shared {
     pub(super) downloads: Arc<Semaphore>,
     pub(super) rate: Rate,
     pub(super) streaks: Streaks,
+    pub(super) emergency: Emergency,
     pub(super) ramp: Ramp,
     pub(super) breaker: Breaker,
     pub(super) uploads: super::media::Uploads,
@@ -140,6 +143,7 @@ impl Shared {
             ledger: parts.ledger,
             api: parts.api,
             artifacts: parts.artifacts,
+            emergency: parts.emergency,
             batches: parts.batches,
             endpoints: parts.endpoints,
             run: parts.run.0,

@@ -9,7 +9,7 @@ use crate::artifacts::{
     Adopted, Check, Content, Error as DiskError, Fetched, Naming, Placed, RelPath, Sidecar,
     SidecarMedia,
 };
-use crate::domain::{EventKind, JobState, Timestamp, clock};
+use crate::domain::{EventKind, JobState, Timestamp, clock, kill_point};
 use crate::ledger::{ArtifactView, Error, NewArtifact, Paid, Trouble};
 
 /// What storing came to.
@@ -52,6 +52,7 @@ pub(super) async fn store(
         Err(Error::NameTaken { .. }) => return Ok(Stored::NotYet),
         other => other?,
     }
+    kill_point("files_recorded");
     let recorded = shared.ledger.artifacts_of(paid.job.id).await?;
     for (file, record) in files.iter().zip(&recorded) {
         let Ok(name) = RelPath::parse(&record.path) else { return again(shared, paid).await };
@@ -61,6 +62,7 @@ pub(super) async fn store(
             Err(error) => return Ok(Stored::Failed(error)),
         }
     }
+    kill_point("names_given");
     finish(shared, paid, &recorded).await
 }
 
@@ -190,7 +192,9 @@ async fn finish(shared: &Shared, paid: &Paid, recorded: &[ArtifactView]) -> Resu
             Err(error) => return Ok(Stored::Failed(error)),
         }
     }
+    kill_point("sidecars_written");
     shared.ledger.finish(paid.job.id, paid.attempt).await?;
+    kill_point("done");
     let (batch, job) = (&paid.job.batch_name, &paid.job.key);
     for record in recorded {
         shared

@@ -18,43 +18,52 @@ use super::work::Busy;
 use super::{reconcile, stop};
 use crate::atlas::{Rejection, SubmitOutcome, Submitted, UploadError, class};
 use crate::domain::{
-    AttemptState, Digest, Endpoint, EventKind, Micros, PredictionId, Timestamp, clock,
+    AttemptState, Digest, Endpoint, EventKind, Micros, PredictionId, Timestamp, clock, kill_point,
 };
-use crate::ledger::{Begun, Error, Intent, Job, NewAttempt, Next, Trouble};
+use crate::ledger::{Begun, Error, Intent, Job, NewAttempt, Next, Rescued, Trouble};
 
 /// Takes due jobs while there are slots, until the gate closes.
 pub(super) async fn lane(shared: Arc<Shared>) -> Result<(), Error> {
-    let mut queue = Queue::default();
     let mut posts = JoinSet::new();
+    let mut result = submit_all(&shared, &mut posts).await;
+    // C7: a POST that is under way gets its full time, whatever ended the lane: only its answer
+    // holds the id.
+    while let Some(ended) = posts.join_next().await {
+        result = result.and(ended.unwrap_or_else(|panic| Err(super::crashed(&panic))));
+    }
+    result
+}
+
+async fn submit_all(
+    shared: &Arc<Shared>,
+    posts: &mut JoinSet<Result<(), Error>>,
+) -> Result<(), Error> {
+    let mut queue = Queue::default();
     while shared.gate.is_open() {
         let slot = tokio::select! {
             slot = shared.slots.acquire() => slot,
             () = shared.gate.closed() => break,
         };
-        match queue.next(&shared).await? {
+        match queue.next(shared).await? {
             Due::Now(claim) => {
                 let busy = shared.begin_work();
-                let shared = Arc::clone(&shared);
+                let shared = Arc::clone(shared);
                 let mut claim = *claim;
                 let slot = slot.with(claim.trial.take());
                 posts.spawn(async move { post(&shared, claim, slot, busy).await });
             }
             Due::At(at) => {
                 drop(slot);
-                rest(&shared, clock::between(clock::now(), at)).await;
+                rest(shared, clock::between(clock::now(), at)).await;
             }
             Due::Nothing => {
                 drop(slot);
-                rest(&shared, Duration::from_secs(5)).await;
+                rest(shared, Duration::from_secs(5)).await;
             }
         }
         while let Some(ended) = posts.try_join_next() {
             ended.unwrap_or_else(|panic| Err(super::crashed(&panic)))?;
         }
-    }
-    // C7: a POST that is under way gets its full time, whatever ended the lane.
-    while let Some(ended) = posts.join_next().await {
-        ended.unwrap_or_else(|panic| Err(super::crashed(&panic)))?;
     }
     Ok(())
 }
@@ -110,8 +119,10 @@ async fn prepare_and_send(shared: &Shared, job: &Job, slot: Slot) -> Result<(), 
         body_sha256: Digest::of(body.as_bytes()),
         price: job.price.unwrap_or(Micros::ZERO),
     };
+    kill_point("intent_begun");
     match shared.ledger.begin_attempt(new).await? {
         Begun::Intent(intent) => {
+            kill_point("intent_durable");
             Post { shared, job, intent: &intent }.send(endpoint, body, slot).await
         }
         Begun::NotPending => Ok(()),
@@ -149,8 +160,10 @@ impl Post<'_> {
                 price: self.job.price,
             })
             .await;
+        kill_point("post_due");
         let Submitted { outcome, http_status, request_id } =
             shared.api.submit(endpoint, body).await;
+        kill_point("answer_in");
         let answer = Answer { http_status, request_id };
         match outcome {
             SubmitOutcome::Accepted { id } => self.accepted(id, answer, slot).await,
@@ -169,6 +182,7 @@ impl Post<'_> {
     async fn accepted(&self, id: PredictionId, answer: Answer, slot: Slot) -> Result<(), Error> {
         let Answer { http_status, request_id } = answer.clone();
         let shared = self.shared;
+        kill_point("accept_begun");
         match shared.ledger.accept(self.intent, &id, http_status, request_id).await {
             Err(Error::RepeatedPrediction { prediction }) => {
                 let message = format!(
@@ -176,8 +190,13 @@ impl Post<'_> {
                 );
                 return self.unknown(answer.trouble("repeated_id", message), slot).await;
             }
+            Err(error) if error.is_fatal() => {
+                self.rescue(&id);
+                return Err(error);
+            }
             other => other?,
         }
+        kill_point("accepted");
         let streaks = &shared.streaks;
         for streak in [&streaks.rejected, &streaks.unknown, &streaks.throttled] {
             streak.store(0, Ordering::Relaxed);
@@ -195,6 +214,34 @@ impl Post<'_> {
             shared.poll(Polling::new(shared, paid, slot));
         }
         Ok(())
+    }
+
+    /// The ledger takes nothing any more, and this id is paid for: it goes to the emergency journal,
+    /// and to stderr in any case (M5).
+    fn rescue(&self, id: &PredictionId) {
+        let record = Rescued {
+            attempt: self.intent.attempt().0,
+            batch: self.job.batch_name.clone(),
+            key: self.job.key.clone(),
+            prediction: id.to_string(),
+            at: clock::now(),
+        };
+        let noted = self.shared.emergency.note(&record);
+        let (batch, job, prediction) = (&record.batch, &record.key, &record.prediction);
+        match noted {
+            Ok(()) => tracing::error!(
+                batch,
+                job,
+                prediction,
+                "the ledger did not take a paid prediction; it is in the emergency journal, and the \
+                 next run brings it in"
+            ),
+            Err(error) => tracing::error!(
+                batch, job, prediction, %error,
+                "neither the ledger nor the emergency journal took a paid prediction; keep this \
+                 line: `nightreel resolve --adopt` brings it in"
+            ),
+        }
     }
 
     async fn rejected(
@@ -251,6 +298,7 @@ impl Post<'_> {
     /// Commits a refusal and tells it.
     async fn refuse(&self, how: AttemptState, trouble: Trouble, next: Next) -> Result<(), Error> {
         self.shared.ledger.refuse(self.intent, how, trouble.clone(), next).await?;
+        kill_point("refused");
         self.shared.tell_trouble(self.job, self.intent.number(), &trouble, next).await;
         Ok(())
     }
@@ -259,6 +307,7 @@ impl Post<'_> {
     async fn unknown(&self, trouble: Trouble, slot: Slot) -> Result<(), Error> {
         let shared = self.shared;
         shared.ledger.lose_sight(self.intent, trouble.clone()).await?;
+        kill_point("outcome_unknown");
         let streak = shared.streaks.unknown.fetch_add(1, Ordering::Relaxed) + 1;
         if streak >= 3 {
             shared.rate.pause(shared.limits.backoff.delay(small(streak - 2)));

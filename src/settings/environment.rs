@@ -27,6 +27,14 @@ fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
+/// What a test wants to be killed or to fail; no release has this.
+#[cfg(feature = "kill-points")]
+pub fn arm_kill_points() {
+    let kill = variable("NIGHTREEL_KILL_AT");
+    let fail = variable("NIGHTREEL_FAIL_AT");
+    crate::domain::kill::arm(kill.as_deref(), fail.as_deref());
+}
+
 /// What the environment says.
 pub fn environment() -> Result<Partial, Vec<String>> {
     let mut partial = Partial::default();

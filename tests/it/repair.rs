@@ -38,7 +38,7 @@ fn deleted_cut_and_altered_files_are_fetched_again_and_nothing_is_paid() {
     assert_eq!(repaired.err.matches(": repaired").count(), 3, "{repaired}");
     assert_eq!(api.book().charges().count(), charges, "nothing new was generated");
     assert_eq!(fs::read(story.path("outputs/m/job-0002.mp4")).unwrap(), whole);
-    let aside = fs::read(story.path("outputs/m/job-0003.conflict.mp4")).unwrap();
+    let aside = fs::read(story.path("outputs/m/job-0003-conflict.mp4")).unwrap();
     assert_eq!(aside, altered, "what stood there is kept");
     story.verify();
     assert_eq!(story.status()["jobs"]["done"], 4);

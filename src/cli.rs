@@ -154,6 +154,7 @@ pub struct ApiArgs {
 }
 
 /// The manifests.
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 #[derive(Debug, Clone, Args)]
 pub struct ManifestArgs {
     /// CSV or TOML files; `-` is standard input
@@ -168,6 +169,9 @@ pub struct ManifestArgs {
     /// Leave rows with mistakes out instead of refusing the manifest
     #[arg(long)]
     pub skip_invalid: bool,
+    /// Use a state folder on a network file system, where a crash may damage the ledger
+    #[arg(long)]
+    pub allow_network_ledger: bool,
     /// Submit jobs without a known price although a budget is set
     #[arg(long)]
     pub allow_unpriced: bool,

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::relpath::NotBelow;
+use crate::domain::text;
 
 /// The output folder would not do what was asked.
 #[derive(Debug, thiserror::Error)]
@@ -16,6 +17,19 @@ pub enum Error {
         path: PathBuf,
         /// What the system said.
         cause: io::Error,
+    },
+    /// A file would leave less room than is kept free.
+    #[error(
+        "`{}` has only {} left, and {} are needed for the next file and the reserve; make room and run \
+         the same command again", path.display(), text::bytes(*free), text::bytes(*needed)
+    )]
+    TooFull {
+        /// The output folder.
+        path: PathBuf,
+        /// Bytes that are free.
+        free: u64,
+        /// Bytes that must be.
+        needed: u64,
     },
     /// Anything else the system refused.
     #[error("could not {action} `{}`: {cause}", path.display())]
@@ -110,7 +124,7 @@ pub enum FetchError {
 impl From<Error> for FetchError {
     fn from(error: Error) -> Self {
         match error {
-            full @ Error::Full { .. } => Self::Full(full),
+            full @ (Error::Full { .. } | Error::TooFull { .. }) => Self::Full(full),
             other => Self::Io(other),
         }
     }

@@ -115,6 +115,9 @@ impl Fetcher {
         if answer.total.is_some_and(|total| total > self.settings.max_bytes) {
             return Err(self.too_large(answer.shown));
         }
+        let (store, reserve) = (Arc::clone(&self.store), self.settings.reserve);
+        let due = answer.total.unwrap_or(0);
+        blocking(move || store.require_room(due, reserve)).await??;
         let terms = Terms {
             spot,
             expect,

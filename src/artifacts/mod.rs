@@ -55,6 +55,8 @@ pub struct FetchSettings {
     pub proxy: Option<Url>,
     /// The most bytes a file may have.
     pub max_bytes: u64,
+    /// Bytes of the disk that no download may take.
+    pub reserve: u64,
     /// How long a download may take.
     pub total_timeout: Duration,
     /// The least bytes that must arrive in each window of that length; an answer must begin
@@ -64,6 +66,9 @@ pub struct FetchSettings {
     pub connect_timeout: Duration,
 }
 
+/// Free bytes that are left alone: room for the ledger's log, the logs and the journal.
+pub const RESERVE: u64 = 16 << 20;
+
 /// 2 GiB, 30 minutes, 1 KiB in 30 seconds, 10 seconds to connect (reliability.md, S6 and 3.7).
 impl Default for FetchSettings {
     fn default() -> Self {
@@ -71,6 +76,7 @@ impl Default for FetchSettings {
             allow_loopback: false,
             proxy: None,
             max_bytes: 2 << 30,
+            reserve: RESERVE,
             total_timeout: Duration::from_mins(30),
             min_speed: (1024, Duration::from_secs(30)),
             connect_timeout: Duration::from_secs(10),
@@ -203,6 +209,11 @@ impl Artifacts {
     pub async fn discard(&self, temp: &RelPath) -> Result<(), Error> {
         let temp = temp.clone();
         self.on_disk(move |store| store.discard(&temp)).await
+    }
+
+    /// Refuses where less than the reserve is free: before anything is paid for.
+    pub async fn require_room(&self) -> Result<(), Error> {
+        self.on_disk(|store| store.require_room(0, RESERVE)).await
     }
 
     /// Bytes that may still be written to the output folder's disk.

@@ -209,6 +209,17 @@ impl Store {
             .map_err(|cause| Error::io("ask for the free space of", self.tree.path(), cause))
     }
 
+    /// Refuses where `bytes` more would leave less than the reserve: the ledger, often on the same
+    /// disk, needs room to the last.
+    pub(super) fn require_room(&self, bytes: u64, reserve: u64) -> Result<(), Error> {
+        let free = self.free_space()?;
+        let needed = bytes.saturating_add(reserve);
+        if free >= needed {
+            return Ok(());
+        }
+        Err(Error::TooFull { path: self.tree.path().to_owned(), free, needed })
+    }
+
     /// Removes a temporary file.
     pub(super) fn discard(&self, temp: &RelPath) -> Result<(), Error> {
         match self.tree.find(&temp.parent())? {

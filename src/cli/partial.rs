@@ -36,6 +36,7 @@ impl ManifestArgs {
         Partial {
             changed: self.changed,
             skip_invalid: self.skip_invalid.then_some(true),
+            allow_network_ledger: self.allow_network_ledger.then_some(true),
             allow_unpriced: self.allow_unpriced.then_some(true),
             no_schema: self.no_schema.then_some(true),
             budget: self.budget,

@@ -20,7 +20,7 @@ use crate::catalog;
 use crate::cli::{Common, RunArgs};
 use crate::domain::{Endpoint, Event, EventKind, Origin, clock, kill_point, text};
 use crate::exit::Exit;
-use crate::ledger::{Emergency, Ledger, Ownership};
+use crate::ledger::{Emergency, Ledger, Ownership, network_file_system};
 use crate::plan::Action;
 use crate::progress::{self, Mode, Sinks};
 use crate::runner::{self, Backoff, Gate, Limits, Parts, Signals};
@@ -96,6 +96,7 @@ impl Night {
     ) -> anyhow::Result<Exit> {
         cx.need_key(simulation.is_some())?;
         make_state_dir(&cx.settings.state_dir)?;
+        refuse_network(&cx.settings)?;
         let _owner = Ownership::take(&cx.settings.state_dir)?;
         let bars = MultiProgress::new();
         telemetry::start(&self.logging(cx), Some(bars.clone()))
@@ -134,6 +135,7 @@ impl Night {
         (signals, bars): (Signals, MultiProgress),
     ) -> anyhow::Result<Exit> {
         let artifacts = cx.artifacts(api.base_url())?;
+        artifacts.require_room().await?;
         let endpoints = self.endpoints(&api, cx).await?;
         let ledger = Ledger::open(&cx.ledger_path()).await?;
         let name = uuid::Uuid::now_v7().to_string();
@@ -235,6 +237,20 @@ pub(super) async fn take_up(ledger: &Ledger, state_dir: &Path) -> anyhow::Result
         );
     }
     Ok(emergency)
+}
+
+/// A ledger that a crash may damage is no ledger.
+fn refuse_network(settings: &Settings) -> Result<(), Wrong> {
+    let folder = &settings.state_dir;
+    match network_file_system(folder) {
+        Some(kind) if !settings.allow_network_ledger => Err(Wrong(format!(
+            "the state folder {} is on a network file system ({kind}), where a crash may damage the \
+             ledger and two machines may both believe to own it; choose a --state-dir on a local \
+             disk, or say --allow-network-ledger",
+            folder.display()
+        ))),
+        _ => Ok(()),
+    }
 }
 
 fn make_state_dir(path: &Path) -> anyhow::Result<()> {

@@ -47,7 +47,16 @@ impl Ownership {
 
 fn describe() -> String {
     let (pid, host) = identity();
-    format!("pid {pid} on {host}, started {}\n", clock::local(clock::now()))
+    let boot = boot_id().map_or_else(String::new, |boot| format!(", boot {boot}"));
+    format!("pid {pid} on {host}, started {}{boot}\n", clock::local(clock::now()))
+}
+
+/// Which start of this machine it is: a pid means nothing beyond it (proc(5)).
+fn boot_id() -> Option<String> {
+    let text = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
+    let id = text.trim();
+    (id.len() == 36 && id.bytes().all(|b| b.is_ascii_hexdigit() || b == b'-'))
+        .then(|| id.to_owned())
 }
 
 fn read_owner(file: &mut File) -> String {

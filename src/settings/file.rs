@@ -112,7 +112,7 @@ impl Said {
 }
 
 /// Every key a file may hold, in the order of the contract's table.
-pub(super) const KEYS: [&str; 31] = [
+pub(super) const KEYS: [&str; 32] = [
     "state_dir",
     "output_dir",
     "base_url",
@@ -138,6 +138,7 @@ pub(super) const KEYS: [&str; 31] = [
     "no_ramp",
     "changed",
     "skip_invalid",
+    "allow_network_ledger",
     "allow_unpriced",
     "no_schema",
     "progress",
@@ -168,6 +169,7 @@ pub(super) fn set(partial: &mut Partial, key: &str, said: &Said) -> Result<(), S
         "progress" => partial.progress = Some(one_of(said)?),
         "format" => partial.format = Some(one_of(said)?),
         "no_ramp" => partial.no_ramp = Some(said.flag()?),
+        "allow_network_ledger" => partial.allow_network_ledger = Some(said.flag()?),
         "skip_invalid" => partial.skip_invalid = Some(said.flag()?),
         "allow_unpriced" => partial.allow_unpriced = Some(said.flag()?),
         "no_schema" => partial.no_schema = Some(said.flag()?),

@@ -151,6 +151,8 @@ pub struct Settings {
     pub changed: Option<Changed>,
     /// Leave rows with mistakes out instead of refusing the manifest.
     pub skip_invalid: bool,
+    /// Use a ledger on a network file system all the same.
+    pub allow_network_ledger: bool,
     /// Submit jobs without a known price under a budget.
     pub allow_unpriced: bool,
     /// Do not check parameters against the model's schema.
@@ -194,6 +196,7 @@ impl Default for Settings {
             no_ramp: false,
             changed: None,
             skip_invalid: false,
+            allow_network_ledger: false,
             allow_unpriced: false,
             no_schema: false,
             progress: ProgressMode::Auto,

@@ -39,6 +39,7 @@ pub struct Partial {
     pub no_ramp: Option<bool>,
     pub changed: Option<Changed>,
     pub skip_invalid: Option<bool>,
+    pub allow_network_ledger: Option<bool>,
     pub allow_unpriced: Option<bool>,
     pub no_schema: Option<bool>,
     pub progress: Option<ProgressMode>,
@@ -77,6 +78,7 @@ impl Partial {
             no_ramp: self.no_ramp.or(below.no_ramp),
             changed: self.changed.or(below.changed),
             skip_invalid: self.skip_invalid.or(below.skip_invalid),
+            allow_network_ledger: self.allow_network_ledger.or(below.allow_network_ledger),
             allow_unpriced: self.allow_unpriced.or(below.allow_unpriced),
             no_schema: self.no_schema.or(below.no_schema),
             progress: self.progress.or(below.progress),
@@ -116,6 +118,9 @@ impl Partial {
             no_ramp: self.no_ramp.unwrap_or(built_in.no_ramp),
             changed: self.changed,
             skip_invalid: self.skip_invalid.unwrap_or(built_in.skip_invalid),
+            allow_network_ledger: self
+                .allow_network_ledger
+                .unwrap_or(built_in.allow_network_ledger),
             allow_unpriced: self.allow_unpriced.unwrap_or(built_in.allow_unpriced),
             no_schema: self.no_schema.unwrap_or(built_in.no_schema),
             progress: self.progress.unwrap_or(built_in.progress),

@@ -1,0 +1,74 @@
+//! A disk that fills up: found before the first payment where it can be, and never the loss of a result.
+
+use std::process::Command;
+
+use crate::api::Api;
+use crate::story::Story;
+
+const QUICK: &str = "[latency]\nkind = \"fixed\"\nlength = \"20ms\"\n";
+
+/// A small disk as the output folder; unmounted when dropped.
+struct SmallDisk(std::path::PathBuf);
+
+impl SmallDisk {
+    /// `None`, said loudly, where this user may not mount.
+    fn mount(story: &Story, kilobytes: u32) -> Option<Self> {
+        let path = story.path("outputs");
+        std::fs::create_dir(&path).unwrap();
+        let size = format!("size={kilobytes}k");
+        let mounted = Command::new("mount")
+            .args(["-t", "tmpfs", "-o", &size, "none"])
+            .arg(&path)
+            .output()
+            .is_ok_and(|output| output.status.success());
+        if !mounted {
+            std::io::Write::write_all(
+                &mut std::io::stderr(),
+                b"!!! SKIPPED: this user may not mount a small disk; the disk guard was NOT tested !!!\n",
+            )
+            .unwrap();
+            return None;
+        }
+        Some(Self(path))
+    }
+
+    fn grow(&self, kilobytes: u32) {
+        let size = format!("remount,size={kilobytes}k");
+        let grown = Command::new("mount").args(["-o", &size]).arg(&self.0).status().unwrap();
+        assert!(grown.success());
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        Command::new("umount").arg(&self.0).status().ok();
+    }
+}
+
+#[test]
+fn a_full_disk_is_found_before_anything_is_paid() {
+    let story = Story::of_jobs(3);
+    let Some(_disk) = SmallDisk::mount(&story, 8 << 10) else { return };
+    let api = Api::start(&story, QUICK);
+    let ended = story.run(&api).end();
+    assert_eq!(ended.code(), 1, "{ended}");
+    assert!(ended.err.contains("make room and run the same command again"), "{ended}");
+    assert_eq!(api.book().charges().count(), 0);
+}
+
+#[test]
+fn a_disk_that_fills_up_stops_submitting_and_loses_nothing() {
+    let story = Story::of_jobs(40);
+    let Some(disk) = SmallDisk::mount(&story, (16 << 10) + 100) else { return };
+    let api = Api::start(&story, QUICK);
+    let ended = story.run(&api).with(["--concurrency", "4"]).end();
+    assert_eq!(ended.code(), 1, "{ended}");
+    assert!(ended.out.contains("make room and run the same command again"), "{ended}");
+    let charged = api.book().charges().count();
+    assert!((1..40).contains(&charged), "{charged} charged before submitting stopped");
+    disk.grow(64 << 10);
+    let ended = story.run(&api).end();
+    assert_eq!(ended.code(), 0, "{ended}");
+    api.book().assert_paid_once(40);
+    story.verify();
+}

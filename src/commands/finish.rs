@@ -40,6 +40,10 @@ impl Outcome {
         };
         let invalid = plans.iter().map(|plan| plan.summary.rows.of(Action::Invalid)).sum();
         let mut exits: Vec<Exit> = stops.iter().map(exit_of).collect();
+        if matches!(ended, Err(Error::Fenced)) {
+            // That nothing can be written any more follows from it.
+            exits.retain(|exit| *exit != Exit::Internal);
+        }
         let mut reasons: Vec<String> = stops.iter().map(Stop::reason).collect();
         let totals = ended.unwrap_or_else(|error| {
             exits.push(if matches!(error, Error::Fenced) { Exit::Owned } else { Exit::Internal });

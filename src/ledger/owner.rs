@@ -6,10 +6,14 @@
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read as _, Seek as _, Write as _};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use super::error::{Error, Result};
 use super::{Ledger, RunId};
 use crate::domain::{clock, kill_point};
+
+/// How often a new owner's name is looked for, 10 ms apart.
+const LOOKS: u32 = 100;
 
 /// Held as long as this process owns the ledger; the system frees it when the process ends, however.
 #[derive(Debug)]
@@ -59,13 +63,19 @@ fn boot_id() -> Option<String> {
         .then(|| id.to_owned())
 }
 
+/// Between taking the lock and writing its name an owner needs a moment.
 fn read_owner(file: &mut File) -> String {
-    let mut text = String::new();
-    let read = std::io::Read::by_ref(file).take(500).read_to_string(&mut text);
-    match read {
-        Ok(_) if !text.trim().is_empty() => crate::domain::text::visible(text.trim()),
-        _ => "a process that has not said who it is yet".to_owned(),
+    for _ in 0..LOOKS {
+        let mut text = String::new();
+        let read = file
+            .rewind()
+            .and_then(|()| std::io::Read::by_ref(file).take(500).read_to_string(&mut text));
+        if read.is_ok() && text.ends_with('\n') {
+            return crate::domain::text::visible(text.trim());
+        }
+        std::thread::sleep(Duration::from_millis(10));
     }
+    "a process that has not said who it is yet".to_owned()
 }
 
 /// This process's id and this machine's name.

@@ -9,6 +9,7 @@ mod api;
 #[expect(dead_code, reason = "not every suite needs every helper")]
 #[path = "../common/book.rs"]
 mod book;
+mod fence;
 #[path = "../common/figures.rs"]
 mod figures;
 mod journal;
@@ -17,6 +18,7 @@ mod points;
 #[path = "../common/process.rs"]
 mod process;
 mod random;
+mod signals;
 #[expect(dead_code, reason = "not every suite needs every helper")]
 #[path = "../common/story.rs"]
 mod story;

@@ -2,7 +2,9 @@
 
 use super::error::Result;
 use super::submit::{Next, go_on};
-use super::transition::{AttemptPatch, JobPatch, Trouble, find_job, move_attempt, move_job};
+use super::transition::{
+    AttemptPatch, JobPatch, Trouble, find_attempt, find_job, move_attempt, move_job, step_attempt,
+};
 use super::{AttemptId, Error, JobId, Ledger};
 use crate::domain::{AttemptState, JobState, PredictionId, Timestamp};
 
@@ -23,7 +25,13 @@ impl Ledger {
                     evidence: Some(&evidence),
                     ..AttemptPatch::default()
                 };
-                let job = move_attempt(tx, attempt, AttemptState::Accepted, patch).await?;
+                let found = find_attempt(tx, attempt).await?;
+                if found.state != AttemptState::Unknown {
+                    // A POST under way has an answer of its own to come.
+                    let (from, to) = (found.state, AttemptState::Accepted);
+                    return Err(Error::IllegalAttempt { attempt: attempt.0, from, to });
+                }
+                let job = step_attempt(tx, found, AttemptState::Accepted, patch).await?;
                 move_job(tx, &job, JobState::Submitted, JobPatch::default()).await
             })
         })

@@ -4,7 +4,7 @@
 //! of the prompt and the content of pictures, is left out of the comparison, so that a thousand rows
 //! of one shape ask once. Quotes are kept in the state folder with their time.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
@@ -57,7 +57,8 @@ pub struct Prices {
     origin: Origin,
     quotes: HashMap<String, Quote>,
     open: BTreeMap<String, (String, String)>,
-    refused: HashMap<String, String>,
+    /// The model, and what was said.
+    refused: HashMap<String, (String, String)>,
     left_out: u64,
     changed: bool,
 }
@@ -134,10 +135,10 @@ impl Prices {
                     self.changed = true;
                 }
                 Ok(_) => {
-                    self.refused.insert(key, format!("{model}: it is below zero"));
+                    self.refused.insert(key, (model, "it is below zero".to_owned()));
                 }
                 Err(said) => {
-                    self.refused.insert(key, format!("{model}: {said}"));
+                    self.refused.insert(key, (model, said));
                 }
             }
         }
@@ -145,22 +146,26 @@ impl Prices {
 
     /// What is still open stays unanswered.
     pub fn give_up(&mut self, why: &str) {
-        let asked = std::mem::take(&mut self.open);
-        self.refused
-            .extend(asked.into_iter().map(|(key, (model, _))| (key, format!("{model}: {why}"))));
+        let open = std::mem::take(&mut self.open);
+        let unanswered = open.into_iter().map(|(key, (model, _))| (key, (model, why.to_owned())));
+        self.refused.extend(unanswered);
     }
 
-    /// What could not be asked, in words, each once.
+    /// What could not be asked, in words: each reason once, with the models it is about.
     #[must_use]
     pub fn troubles(&self) -> Vec<String> {
-        let mut troubles: Vec<String> = self.refused.values().cloned().collect();
+        let mut reasons: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+        for (model, said) in self.refused.values() {
+            reasons.entry(said).or_default().insert(model);
+        }
+        let name = |models: BTreeSet<&str>| models.into_iter().collect::<Vec<_>>().join(", ");
+        let mut troubles: Vec<String> =
+            reasons.into_iter().map(|(said, models)| format!("{}: {said}", name(models))).collect();
         if self.left_out > 0 {
             troubles.push(format!(
                 "more than {MOST_QUESTIONS} different sets of parameters: the rest was not asked"
             ));
         }
-        troubles.sort();
-        troubles.dedup();
         troubles
     }
 

@@ -22,6 +22,8 @@ pub(super) use tell::write_human;
 const PATIENCE: Duration = Duration::from_secs(20);
 /// Hex digits of a plan's hash that are shown.
 const HASH_DIGITS: usize = 16;
+/// Fewer digits could be those of another plan.
+const SHORTEST_HASH: usize = 8;
 
 /// What a plan found for one manifest.
 pub(super) struct Planned {
@@ -83,7 +85,12 @@ impl Plans {
     pub(super) fn check(&self, wanted: Option<&str>) -> Result<(), Wrong> {
         let Some(wanted) = wanted else { return Ok(()) };
         let now = self.hash();
-        if wanted.len() >= 8 && now.starts_with(&wanted.to_ascii_lowercase()) {
+        if wanted.len() < SHORTEST_HASH {
+            return Err(Wrong(format!(
+                "--plan takes at least {SHORTEST_HASH} digits of the hash that `nightreel plan` shows"
+            )));
+        }
+        if now.starts_with(&wanted.to_ascii_lowercase()) {
             return Ok(());
         }
         Err(Wrong(format!(

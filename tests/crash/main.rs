@@ -13,6 +13,7 @@ mod fence;
 #[path = "../common/figures.rs"]
 mod figures;
 mod journal;
+mod pairs;
 mod points;
 #[expect(dead_code, reason = "not every suite needs every helper")]
 #[path = "../common/process.rs"]

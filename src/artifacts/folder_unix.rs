@@ -119,10 +119,12 @@ impl Folder {
 
     /// Makes the names in this folder durable.
     pub(super) fn sync(&self) -> io::Result<()> {
-        match fs::fsync(&self.0) {
+        // By the standard library and not by a bare system call: the power suite stands between.
+        let folder = std::fs::File::from(self.0.try_clone()?);
+        match folder.sync_all() {
             // Some network and user-space file systems have no such operation for folders.
-            Ok(()) | Err(rustix::io::Errno::INVAL | rustix::io::Errno::NOTSUP) => Ok(()),
-            Err(error) => Err(error.into()),
+            Err(error) if is_unsupported_sync(&error) => Ok(()),
+            other => other,
         }
     }
 
@@ -136,6 +138,13 @@ impl Folder {
 /// The types of these numbers differ between systems.
 fn wide(number: impl TryInto<u64>) -> u64 {
     number.try_into().unwrap_or(u64::MAX)
+}
+
+fn is_unsupported_sync(error: &io::Error) -> bool {
+    use rustix::io::Errno;
+    [Errno::INVAL, Errno::NOTSUP]
+        .iter()
+        .any(|errno| error.raw_os_error() == Some(errno.raw_os_error()))
 }
 
 fn is_unsupported(error: &io::Error) -> bool {

@@ -69,6 +69,7 @@ pub(super) async fn writer(path: &Path) -> Result<SqliteConnection> {
 /// ledger yet, because its first start was interrupted.
 pub(super) async fn readers(path: &Path) -> Result<Option<SqlitePool>> {
     refuse_lost_file(path)?;
+    roll_back(path).await?;
     let pool = SqlitePoolOptions::new()
         .max_connections(4)
         .idle_timeout(Duration::from_secs(10))
@@ -83,6 +84,17 @@ pub(super) async fn readers(path: &Path) -> Result<Option<SqlitePool>> {
     }
     pool.close().await;
     Ok(None)
+}
+
+/// A process that was killed while it made the file leaves a rollback journal, which a connection that
+/// only reads may not play back (`SQLITE_READONLY_ROLLBACK`): one that writes does so by reading.
+async fn roll_back(path: &Path) -> Result<()> {
+    if size(&beside(path, "-journal")).is_none_or(|bytes| bytes == 0) {
+        return Ok(());
+    }
+    let mut connection = options(path).connect().await.map_err(|source| explain(path, source))?;
+    version(path, &mut connection).await?;
+    sqlx::Connection::close(connection).await.map_err(Error::on("ending its interrupted making"))
 }
 
 fn size(path: &Path) -> Option<u64> {

@@ -17,7 +17,8 @@ const KILLS: usize = 6;
 /// Stories in CI: 300 cycles of kill and resume.
 const STORIES: u64 = 50;
 /// Seeds that once failed, tried for ever.
-const FAILED_ONCE: [u64; 0] = [];
+/// 34: killed while the ledger was made; the next run could not read it.
+const FAILED_ONCE: [u64; 1] = [34];
 
 fn night(seed: u64) -> String {
     format!(
@@ -63,7 +64,7 @@ fn survive_all(seeds: &[u64], kills: usize) {
 
 #[test]
 fn three_hundred_random_kills_lose_nothing_and_pay_nothing_twice() {
-    let seeds: Vec<u64> = FAILED_ONCE.into_iter().chain(1..=STORIES).collect();
+    let seeds: Vec<u64> = FAILED_ONCE.into_iter().chain(1..STORIES).collect();
     survive_all(&seeds, KILLS);
 }
 

@@ -125,6 +125,33 @@ async fn only_its_owner_may_read_a_ledger() {
     assert_eq!(mode(""), 0o600, "what was too open is closed");
 }
 
+/// What a kill in the middle of making the file leaves: half of it written, and a journal beside it.
+#[tokio::test]
+async fn a_making_that_was_killed_is_undone_by_whoever_opens_next() {
+    let folder = tempfile::tempdir().unwrap();
+    let (made, left) = (folder.path().join("made.db"), folder.path().join("ledger.db"));
+    let mut raw = SqliteConnectOptions::new()
+        .filename(&made)
+        .create_if_missing(true)
+        .pragma("cache_size", "1")
+        .connect()
+        .await
+        .unwrap();
+    run(&mut raw, "CREATE TABLE kept (a); DROP TABLE kept; BEGIN; CREATE TABLE half (a)")
+        .await
+        .unwrap();
+    for _ in 0..200 {
+        run(&mut raw, "INSERT INTO half VALUES (randomblob(900))").await.unwrap();
+    }
+    for (from, to) in [("made.db", "ledger.db"), ("made.db-journal", "ledger.db-journal")] {
+        std::fs::copy(folder.path().join(from), folder.path().join(to)).unwrap();
+    }
+    assert!(std::fs::metadata(folder.path().join("ledger.db-journal")).unwrap().len() > 512);
+    assert!(Ledger::read(&left).await.unwrap().is_none(), "nothing was begun");
+    let ledger = Ledger::open(&left).await.unwrap();
+    assert!(ledger.batches(&[]).await.unwrap().is_empty());
+}
+
 #[tokio::test]
 async fn a_ledger_of_the_first_schema_is_taken_over_with_all_it_holds() {
     let folder = tempfile::tempdir().unwrap();

@@ -136,6 +136,9 @@ impl Night {
     ) -> anyhow::Result<Exit> {
         let artifacts = cx.artifacts(api.base_url())?;
         artifacts.require_room().await?;
+        for folder in [cx.settings.state_dir.as_path(), artifacts.root()] {
+            sync_above(folder)?;
+        }
         let endpoints = self.endpoints(&api, cx).await?;
         let ledger = Ledger::open(&cx.ledger_path()).await?;
         let name = uuid::Uuid::now_v7().to_string();
@@ -261,6 +264,30 @@ fn make_state_dir(path: &Path) -> anyhow::Result<()> {
     builder.create(path).map_err(|error| {
         Wrong(format!("cannot make the state folder {}: {error}", path.display())).into()
     })
+}
+
+/// A folder just made is durable only with the folders above it. Those that may not be opened, or
+/// cannot be synced, are not ours to make durable.
+fn sync_above(folder: &Path) -> anyhow::Result<()> {
+    use std::io::ErrorKind as Kind;
+    let whole = folder.canonicalize()?;
+    for above in whole.ancestors().skip(1) {
+        match std::fs::File::open(above).and_then(|folder| folder.sync_all()) {
+            Err(error)
+                if !matches!(
+                    error.kind(),
+                    Kind::PermissionDenied
+                        | Kind::InvalidInput
+                        | Kind::Unsupported
+                        | Kind::ReadOnlyFilesystem
+                ) =>
+            {
+                return Err(Wrong(format!("cannot sync {}: {error}", above.display())).into());
+            }
+            _ => {}
+        }
+    }
+    Ok(())
 }
 
 /// On a terminal a run that spends money shows the plan and asks; elsewhere it does not ask.

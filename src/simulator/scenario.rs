@@ -29,6 +29,7 @@
 //! mode = "late"           # full | late (after `delay`) | empty | absent (the path does not exist)
 //! delay = "30s"
 //! reorder_keys = true     # `requestBody` with its keys in another order than sent
+//! number_forms = true     # `requestBody` with whole numbers as `6.0`
 //! page_cap = 50           # the most items of one page
 //!
 //! [[fault]]               # see `fault`
@@ -92,6 +93,7 @@ pub(super) struct History {
     pub(super) mode: HistoryMode,
     pub(super) delay: Duration,
     pub(super) reorder_keys: bool,
+    pub(super) number_forms: bool,
     pub(super) page_cap: u64,
 }
 
@@ -128,6 +130,7 @@ impl Default for Scenario {
                 mode: HistoryMode::Full,
                 delay: Duration::from_secs(30),
                 reorder_keys: false,
+                number_forms: false,
                 page_cap: 50,
             },
             faults: Vec::new(),
@@ -272,6 +275,7 @@ fn read_history(section: Section<'_, '_>, default: History) -> History {
         mode,
         delay: section.read("delay", reader::duration).unwrap_or(default.delay),
         reorder_keys: section.read("reorder_keys", reader::flag).unwrap_or(default.reorder_keys),
+        number_forms: section.read("number_forms", reader::flag).unwrap_or(default.number_forms),
         page_cap: section.read("page_cap", reader::whole).unwrap_or(default.page_cap).max(1),
     };
     section.finish();

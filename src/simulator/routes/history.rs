@@ -91,7 +91,9 @@ fn item(world: &World, prediction: &Prediction, now: Timestamp) -> Value {
     let charge = &prediction.charge;
     let data = view::data(world, prediction, now);
     let body = charge.body_sent.as_ref().unwrap_or(&charge.body);
-    let body = if world.scenario.history.reorder_keys { reordered(body) } else { body.to_string() };
+    let history = world.scenario.history;
+    let body = if history.number_forms { other_numbers(body) } else { body.to_string() };
+    let body = if history.reorder_keys { reordered(&body) } else { body };
     json!({
         "ID": charge.prediction,
         "createdAt": prediction.at.as_second(),
@@ -107,4 +109,15 @@ fn reordered(body: &str) -> String {
     let fields: Map<String, Value> = serde_json::from_str(body).unwrap_or_default();
     let pairs = fields.iter().rev().map(|(key, value)| format!("{}: {value}", json!(key)));
     format!("{{{}}}", pairs.collect::<Vec<_>>().join(", "))
+}
+
+/// The same object as an API tells it that keeps every number as a float.
+fn other_numbers(body: &str) -> String {
+    let mut fields: Map<String, Value> = serde_json::from_str(body).unwrap_or_default();
+    for value in fields.values_mut() {
+        if let Some(whole) = value.as_i64() {
+            *value = serde_json::from_str(&format!("{whole}.0")).unwrap_or_default();
+        }
+    }
+    Value::Object(fields).to_string()
 }

@@ -141,7 +141,7 @@ fn explain(
         return Ok(());
     }
     let name = format!("{}/{}", text::visible(&unknown.batch_name), text::visible(&unknown.key));
-    writeln!(cx.err, "{name}: the history shows more tasks with this request than are missing:")?;
+    writeln!(cx.err, "{name}: the history shows these tasks with this request; which is its own?")?;
     for id in found {
         writeln!(cx.err, "  nightreel resolve --adopt {name}={id}")?;
     }

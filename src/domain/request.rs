@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde_json::{Map, Number, Value};
 
 use super::digest::Digest;
 
@@ -113,13 +113,23 @@ impl Request {
         found
     }
 
-    /// The body to POST, with each local file replaced by the URL it was uploaded to.
+    /// The body to POST, with each local file replaced by the URL it was uploaded to, and whole
+    /// numbers in one form: an API that tells the body back may have read `6.0` and write `6`.
     /// `None` where a URL is missing.
     #[must_use]
     pub fn body(&self, urls: &HashMap<MediaKey, String>) -> Option<String> {
         let mut flat = self.flat();
         replace_media(&mut flat, urls)?;
+        write_wholes(&mut flat);
         Some(flat.to_string())
+    }
+
+    /// The hash of [`Request::body`], for a request that an API tells back.
+    #[must_use]
+    pub fn sent_digest(&self) -> Digest {
+        let mut flat = self.flat();
+        write_wholes(&mut flat);
+        Digest::of(flat.to_string().as_bytes())
     }
 
     fn flat(&self) -> Value {
@@ -135,6 +145,20 @@ fn collect_media(value: &Value, found: &mut Vec<MediaKey>) {
         Value::String(text) => found.extend(MediaKey::parse(text)),
         Value::Array(values) => values.iter().for_each(|value| collect_media(value, found)),
         Value::Object(map) => map.values().for_each(|value| collect_media(value, found)),
+        _ => {}
+    }
+}
+
+fn write_wholes(value: &mut Value) {
+    match value {
+        Value::Number(number) => {
+            let text = number.to_string();
+            if let Some(whole) = text.strip_suffix(".0").and_then(|text| text.parse::<i64>().ok()) {
+                *number = Number::from(whole);
+            }
+        }
+        Value::Array(values) => values.iter_mut().for_each(write_wholes),
+        Value::Object(map) => map.values_mut().for_each(write_wholes),
         _ => {}
     }
 }
@@ -175,6 +199,17 @@ mod tests {
         let two = request(r#"{"a":1,"b":{"x":2,"y":1},"model":"m"}"#);
         assert_eq!(one.canonical(), r#"{"a":1,"b":{"x":2,"y":1},"model":"m"}"#);
         assert_eq!(one.digest(), two.digest());
+    }
+
+    #[test]
+    fn a_body_told_back_with_other_numbers_is_the_body_that_was_sent() {
+        let mine = request(r#"{"model":"m","duration":6,"scale":[0.5,-0.0],"seed":2.0}"#);
+        let told = request(r#"{"seed": 2, "scale": [5e-1, 0], "model": "m", "duration": 6.00}"#);
+        assert_eq!(mine.sent_digest(), told.sent_digest());
+        let body = mine.body(&HashMap::new()).unwrap();
+        assert_eq!(Digest::of(body.as_bytes()), told.sent_digest());
+        let other = request(r#"{"model":"m","duration":6.5,"scale":[0.5,0],"seed":2}"#);
+        assert_ne!(mine.sent_digest(), other.sent_digest());
     }
 
     #[test]

@@ -44,7 +44,7 @@ pub use measured::Charged;
 pub use network::network_file_system;
 pub use open::{APPLICATION_ID, OLDEST_SQLITE, SCHEMA_VERSION};
 pub use owner::{Ownership, identity, ledger_path};
-pub use queue::{Job, Paid, UnknownAttempt};
+pub use queue::{Held, Job, Paid, UnknownAttempt};
 pub use submit::{Begun, Intent, NewAttempt, Next};
 pub use tally::BatchTally;
 pub use transition::Trouble;

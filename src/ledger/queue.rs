@@ -99,6 +99,15 @@ pub struct UnknownAttempt {
     pub looked_at: Option<Timestamp>,
 }
 
+/// What the ledger knows of a prediction it holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Held {
+    /// SHA-256 of the canonical body its attempt sent.
+    pub body_sha256: Digest,
+    /// Whether it was found in a history or named by the operator, not answered to its POST.
+    pub adopted: bool,
+}
+
 /// The condition of the index `jobs_at_work`, word for word, so that SQLite uses it.
 pub(super) const AT_WORK: &str =
     "j.state IN ('submitting', 'submitted', 'ready', 'storing', 'unknown')";
@@ -198,17 +207,20 @@ impl Ledger {
         rows.iter().map(unknown).collect()
     }
 
-    /// Which of these predictions the ledger holds already.
-    pub async fn holds(&self, origin: &Origin, prediction: &PredictionId) -> Result<bool> {
-        let found: i64 = sqlx::query_scalar(
-            "SELECT count(*) FROM attempts WHERE origin = ?1 AND prediction_id = ?2",
+    /// What the ledger knows of a prediction, where it holds it already.
+    pub async fn held(&self, origin: &Origin, prediction: &PredictionId) -> Result<Option<Held>> {
+        let row = sqlx::query(
+            "SELECT body_sha256, adopted FROM attempts WHERE origin = ?1 AND prediction_id = ?2",
         )
         .bind(origin.as_str().to_owned())
         .bind(prediction.as_str().to_owned())
-        .fetch_one(self.readers())
+        .fetch_optional(self.readers())
         .await
         .map_err(Error::on("looking for a prediction"))?;
-        Ok(found > 0)
+        row.map(|row| {
+            Ok(Held { body_sha256: body(&row)?, adopted: row.get::<i64, _>("adopted") == 1 })
+        })
+        .transpose()
     }
 
     /// Whether the ledger holds any prediction of this origin.
@@ -300,7 +312,6 @@ fn paid(row: &SqliteRow) -> Result<Paid> {
 }
 
 fn unknown(row: &SqliteRow) -> Result<UnknownAttempt> {
-    let digest: Vec<u8> = row.get("body_sha256");
     Ok(UnknownAttempt {
         attempt: AttemptId(row.get("id")),
         number: row.get("number"),
@@ -310,10 +321,14 @@ fn unknown(row: &SqliteRow) -> Result<UnknownAttempt> {
         key: row.get("key"),
         model: row.get("model"),
         origin: Origin::from_ledger(row.get("origin")),
-        body_sha256: Digest::from_bytes(&digest)
-            .ok_or_else(|| Error::Missing { what: "body hash".to_owned() })?,
+        body_sha256: body(row)?,
         reserved: Micros(row.get("reserved")),
         intent_at: clock::from_millis(row.get("intent_at")),
         looked_at: row.get::<Option<i64>, _>("looked_at").map(clock::from_millis),
     })
+}
+
+fn body(row: &SqliteRow) -> Result<Digest> {
+    let digest: Vec<u8> = row.get("body_sha256");
+    Digest::from_bytes(&digest).ok_or_else(|| Error::Missing { what: "body hash".to_owned() })
 }

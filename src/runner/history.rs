@@ -1,21 +1,20 @@
 //! One look at the API's history for attempts whose outcome nobody knows, and what it proves.
 //!
-//! Exactly matching tasks are adopted. Absence is proved by two looks at a history that demonstrably
-//! works, the second not before the absence wait. Anything else is left as it is.
+//! Exactly matching tasks are adopted. Absence is proved by two looks at a history that was read to its
+//! end and demonstrably works, the second not before the absence wait. Anything else is left as it is.
 
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
+use super::matching::{Group, SKEW, groups};
 use crate::atlas::{Api, HistoryItem, HistoryQuery, PAGE_SIZE_LIMIT};
-use crate::domain::{Digest, PredictionId, Timestamp, clock, kill_point};
+use crate::domain::{Digest, PredictionId, Request, Timestamp, clock, kill_point};
 use crate::ledger::{BatchId, Error, Ledger, UnknownAttempt};
 
 /// Unknown outcomes looked at in one go.
 const AT_A_TIME: u32 = 500;
 /// Pages of history read in one look at most.
 const PAGES: u32 = 200;
-/// Clocks of the API and of this machine may differ by this much.
-const SKEW: Duration = Duration::from_mins(5);
 
 /// Where to look.
 #[derive(Clone, Copy)]
@@ -68,8 +67,8 @@ pub struct Looked {
     pub settled: Vec<(UnknownAttempt, Settled)>,
     /// Outcomes the history does not show, with the moment a later look may prove their absence.
     pub missing: Vec<(UnknownAttempt, Timestamp)>,
-    /// Outcomes that no look can settle: too many tasks match, or requests are not shown. With the
-    /// tasks that match, for the operator to choose from.
+    /// Outcomes that no look can settle: more or fewer tasks match than are missing, or the history
+    /// does not show enough. With the tasks that match, for the operator to choose from.
     pub unclear: Vec<(UnknownAttempt, Vec<PredictionId>)>,
     /// Whether the history could be read.
     pub readable: Readable,
@@ -80,9 +79,12 @@ pub struct Looked {
 struct History {
     /// Tasks the ledger does not hold, by the hash of their request, oldest first.
     strangers: HashMap<Digest, Vec<HistoryItem>>,
-    /// Tasks whose request or id the API does not show: they may be anybody's.
-    opaque: usize,
-    /// Whether a task the ledger does hold was seen: proof that the listing works.
+    /// The hash of a request with its numbers as they are told, as earlier versions sent them, to the
+    /// hash it has now.
+    as_told: HashMap<Digest, Digest>,
+    /// Whether something in it cannot be told, or may not have been shown: then nothing is absent.
+    opaque: bool,
+    /// Whether a task the ledger does hold was seen, as it was sent: proof that the listing works.
     works: bool,
 }
 
@@ -119,7 +121,7 @@ impl Lookup<'_> {
         let skew = i64::try_from(SKEW.as_millis()).unwrap_or(0);
         let since = clock::from_millis(oldest.as_millisecond() - skew);
         let mut history = History::default();
-        let mut seen = HashSet::new();
+        let (mut seen, mut total, mut whole) = (HashSet::new(), None, false);
         for page in 1..=PAGES {
             let query = HistoryQuery { page, size: PAGE_SIZE_LIMIT, model: None, session: None };
             let page = match self.api.history(&query).await {
@@ -129,7 +131,9 @@ impl Lookup<'_> {
                 }
                 Err(error) => return Ok(Err(Readable::NotNow(error.to_string()))),
             };
-            history.opaque += page.unreadable;
+            history.opaque |= page.unreadable > 0;
+            // Tasks that arrive while it is read come on top: the first page's figure must be reached.
+            let total = *total.get_or_insert(page.total.unwrap_or(0));
             let empty = page.items.is_empty();
             let past = page.items.iter().any(|item| item.created_at.is_some_and(|at| at < since));
             for item in page.items {
@@ -139,8 +143,16 @@ impl Lookup<'_> {
                 }
             }
             if past || empty {
+                whole = past || seen.len() as u64 >= total;
                 break;
             }
+        }
+        if !whole {
+            tracing::warn!(
+                tasks = seen.len(),
+                "the history does not show all tasks; none is absent"
+            );
+            history.opaque = true;
         }
         for strangers in history.strangers.values_mut() {
             strangers.sort_by_key(|item| item.created_at);
@@ -154,18 +166,27 @@ impl Lookup<'_> {
         item: HistoryItem,
         since: Timestamp,
     ) -> Result<(), Error> {
-        if self.ledger.holds(&self.api.origin(), &item.id).await? {
-            history.works = true;
+        let held = self.ledger.held(&self.api.origin(), &item.id).await?;
+        let shown = item.request.as_ref().map(Request::sent_digest);
+        let told = item.request.as_ref().map(Request::digest);
+        if let Some(held) = held {
+            // Adopted tasks say nothing about how requests are shown: they were chosen by it.
+            let as_sent = [shown, told].contains(&Some(held.body_sha256));
+            history.works |= as_sent;
+            history.opaque |= !as_sent && !held.adopted;
         } else if item.created_at.is_none_or(|at| at >= since) {
-            match &item.request {
-                Some(request) => history.strangers.entry(request.digest()).or_default().push(item),
-                None => history.opaque += 1,
+            match shown {
+                Some(body) if item.created_at.is_some() => {
+                    history.as_told.extend(told.map(|told| (told, body)));
+                    history.strangers.entry(body).or_default().push(item);
+                }
+                _ => history.opaque = true,
             }
         }
         Ok(())
     }
 
-    /// Matches unknowns and strangers body by body; equal bodies are interchangeable.
+    /// Matches unknowns and strangers body by body, and time by time.
     async fn settle(
         &self,
         unknowns: Vec<UnknownAttempt>,
@@ -175,29 +196,60 @@ impl Lookup<'_> {
     ) -> Result<(), Error> {
         let mut by_body: HashMap<Digest, Vec<UnknownAttempt>> = HashMap::new();
         for unknown in unknowns {
-            by_body.entry(unknown.body_sha256).or_default().push(unknown);
+            let sent = unknown.body_sha256;
+            let body = history.as_told.get(&sent).copied().unwrap_or(sent);
+            by_body.entry(body).or_default().push(unknown);
         }
         let works = history.works || !self.ledger.has_predictions(&self.api.origin()).await?;
-        for (body, group) in by_body {
-            let found = history.strangers.get(&body).map_or(&[][..], Vec::as_slice);
-            if found.len() > group.len() {
-                let ids: Vec<PredictionId> = found.iter().map(|item| item.id.clone()).collect();
-                looked.unclear.extend(group.into_iter().map(|unknown| (unknown, ids.clone())));
-                continue;
-            }
-            for (index, unknown) in group.into_iter().enumerate() {
-                if let Some(item) = found.get(index) {
-                    self.ledger.adopt(unknown.attempt, &item.id, "history").await?;
-                    kill_point("adopted");
-                    looked.settled.push((unknown, Settled::Adopted));
-                } else if works && history.opaque == 0 {
-                    self.miss(unknown, started, looked).await?;
-                } else if history.opaque == 0 && self.may_be_late(&unknown, started) {
-                    let again = clock::after(started, self.absence_wait / 5);
-                    looked.missing.push((unknown, again));
-                } else {
-                    looked.unclear.push((unknown, Vec::new()));
+        for (body, unknowns) in by_body {
+            let strangers = history.strangers.get(&body).map_or(&[][..], Vec::as_slice);
+            for group in groups(unknowns, strangers, self.absence_wait) {
+                if !group.found.is_empty() || !group.later.is_empty() {
+                    self.match_up(group, started, looked).await?;
+                    continue;
                 }
+                for unknown in group.unknowns {
+                    if works && !history.opaque {
+                        self.miss(unknown, started, looked).await?;
+                    } else if !history.opaque && self.may_be_late(&unknown, started) {
+                        let again = clock::after(started, self.absence_wait / 5);
+                        looked.missing.push((unknown, again));
+                    } else {
+                        looked.unclear.push((unknown, Vec::new()));
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// As many tasks as outcomes: each has its own. More, or fewer when all should have shown up: which
+    /// is whose is the operator's to say.
+    async fn match_up(
+        &self,
+        group: Group,
+        started: Timestamp,
+        looked: &mut Looked,
+    ) -> Result<(), Error> {
+        let Group { unknowns, found, later } = group;
+        if found.len() == unknowns.len() {
+            for (unknown, id) in unknowns.into_iter().zip(found) {
+                self.ledger.adopt(unknown.attempt, &id, "history").await?;
+                kill_point("adopted");
+                looked.settled.push((unknown, Settled::Adopted));
+            }
+            return Ok(());
+        }
+        let ripe =
+            unknowns.iter().map(|unknown| clock::after(unknown.intent_at, self.absence_wait));
+        let ripe = ripe.max().unwrap_or(started);
+        let waits = found.len() < unknowns.len() && started < ripe;
+        let ids: Vec<_> = found.into_iter().chain(later).collect();
+        for unknown in unknowns {
+            if waits {
+                looked.missing.push((unknown, ripe));
+            } else {
+                looked.unclear.push((unknown, ids.clone()));
             }
         }
         Ok(())

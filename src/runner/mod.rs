@@ -8,6 +8,7 @@ mod breaker;
 mod collect;
 mod gate;
 mod history;
+mod matching;
 mod media;
 mod poll;
 mod prove;

@@ -12,10 +12,11 @@ async fn an_accepted_prediction_is_durable_with_all_that_was_said() {
     let intent = desk.begin(job).await;
     assert_eq!((intent.job(), intent.number()), (job, 1));
     let id = prediction("p1");
-    assert!(!desk.ledger.holds(&origin(), &id).await.unwrap());
+    assert_eq!(desk.ledger.held(&origin(), &id).await.unwrap(), None);
     desk.ledger.accept(&intent, &id, Some(200), Some("req-9".to_owned())).await.unwrap();
-    assert!(desk.ledger.holds(&origin(), &id).await.unwrap());
-    assert!(!desk.ledger.holds(&Origin::from_ledger("other".to_owned()), &id).await.unwrap());
+    assert!(desk.ledger.held(&origin(), &id).await.unwrap().is_some());
+    let other = Origin::from_ledger("other".to_owned());
+    assert_eq!(desk.ledger.held(&other, &id).await.unwrap(), None);
     let attempt = desk.ledger.attempts(job).await.unwrap().remove(0);
     assert_eq!(attempt.id, intent.attempt());
     assert_eq!((attempt.http_status, attempt.request_id.as_deref()), (Some(200), Some("req-9")));

@@ -100,3 +100,107 @@ fn a_history_that_is_late_reorders_keys_and_pages_still_finds_each_lost_job() {
     assert_eq!(ended.code(), 0, "{ended}");
     api.book().assert_paid_once(120);
 }
+
+/// The first submission is charged and its answer lost; no history for as long as one run looks.
+fn first_lost(kind: &str, history: &str) -> String {
+    format!(
+        "{QUICK}[history]\n{history}\n[[fault]]\non = \"submit\"\nkind = \"{kind}\"\ntimes = 1\n\
+         [[fault]]\non = \"history\"\nkind = \"status_500\"\ntimes = 15\n"
+    )
+}
+
+#[test]
+fn a_history_too_long_to_be_read_proves_no_absence() {
+    let (story, others) = (Story::of_jobs(1), Story::of_jobs(230));
+    let api = Api::start(&story, &first_lost("charged_then_reset", "page_cap = 1"));
+    let ended = story.run(&api).end();
+    assert_eq!(ended.code(), 4, "{ended}");
+    let flags = ["--concurrency", "64", "--no-ramp"];
+    let ended = others.run(&api).with(flags).end();
+    assert_eq!(ended.code(), 0, "{ended}");
+    let ended = story.run(&api).end();
+    assert_eq!(api.book().charges().count(), 231, "{ended}");
+    assert_eq!(ended.code(), 4, "{ended}");
+}
+
+#[test]
+fn a_history_with_other_forms_of_numbers_still_finds_a_lost_job() {
+    let story = Story::new();
+    story.file("m.csv", "id,model,prompt,duration\na,minimax/hailuo-02/t2v-standard,a cat,6\n");
+    let numbers = "number_forms = true\nreorder_keys = true";
+    let api = Api::start(&story, &all_lost("full").replace("mode = \"full\"", numbers));
+    let ended = story.run(&api).end();
+    assert_eq!(ended.code(), 0, "{ended}");
+    api.book().assert_paid_once(1);
+}
+
+/// Rows that all ask for the very same thing.
+fn of_equal_jobs(jobs: usize) -> Story {
+    let story = Story::new();
+    let rows = (1..=jobs).map(|n| format!("same-{n},minimax/hailuo-02/t2v-standard,a cat\n"));
+    story.file("m.csv", format!("id,model,prompt\n{}", rows.collect::<String>()));
+    story
+}
+
+fn submit_faults(faults: &[&str]) -> String {
+    let fault = |kind: &&str| format!("[[fault]]\non = \"submit\"\nkind = \"{kind}\"\ntimes = 1\n");
+    format!("{QUICK}{}", faults.iter().map(fault).collect::<String>())
+}
+
+#[test]
+fn equal_jobs_that_are_all_found_are_adopted_one_to_one() {
+    let story = of_equal_jobs(3);
+    let api = Api::start(&story, &submit_faults(&["charged_then_reset"; 3]));
+    let ended = story.run(&api).end();
+    assert_eq!(ended.code(), 0, "{ended}");
+    assert_eq!(api.book().charges().count(), 3);
+}
+
+#[test]
+fn fewer_tasks_than_equal_jobs_are_left_to_the_operator() {
+    let story = of_equal_jobs(2);
+    let lost = ["charged_then_reset", "close_after_read"];
+    // Late enough for both to be unknown before either shows.
+    let history = "[history]\nmode = \"late\"\ndelay = \"500ms\"\n";
+    let api = Api::start(&story, &format!("{}{history}", submit_faults(&lost)));
+    let ended = story.run(&api).with(["--no-ramp"]).end();
+    assert_eq!(ended.code(), 4, "{ended}");
+    assert_eq!(story.status()["jobs"]["unknown"], 2);
+    assert_eq!(api.book().charges().count(), 1);
+    let asked = story.nightreel(["resolve"]).at(&api).end();
+    assert!(asked.err.contains("resolve --adopt m/same-1="), "{asked}");
+}
+
+#[test]
+fn more_tasks_than_equal_jobs_are_left_to_the_operator() {
+    let (story, others) = (of_equal_jobs(1), of_equal_jobs(1));
+    let api = Api::start(&story, &first_lost("charged_then_reset", "mode = \"full\""));
+    assert_eq!(story.run(&api).end().code(), 4);
+    let ended = others.run(&api).end();
+    assert_eq!(ended.code(), 0, "{ended}");
+    let ended = story.run(&api).end();
+    assert_eq!(ended.code(), 4, "{ended}");
+    assert_eq!(story.status()["jobs"]["unknown"], 1);
+    assert_eq!(api.book().charges().count(), 2);
+}
+
+#[test]
+fn a_task_that_another_attempt_owns_is_not_adopted() {
+    let story = of_equal_jobs(2);
+    let api = Api::start(&story, &submit_faults(&["close_after_read"]));
+    let ended = story.run(&api).with(["--concurrency", "1"]).end();
+    assert_eq!(ended.code(), 0, "{ended}");
+    assert_eq!(api.book().charges().count(), 2);
+    let events = story.events();
+    assert!(events.iter().any(|event| event["how"] == "absent"), "{events:?}");
+}
+
+#[test]
+fn a_submission_that_lands_late_is_waited_for_and_adopted() {
+    let story = Story::of_jobs(1);
+    let late = "[[fault]]\non = \"submit\"\nkind = \"lands_late\"\nfor = \"1500ms\"\ntimes = 1\n";
+    let api = Api::start(&story, &format!("{QUICK}{late}"));
+    let ended = story.run(&api).with(["--absence-wait", "4s"]).end();
+    assert_eq!(ended.code(), 0, "{ended}");
+    api.book().assert_paid_once(1);
+}

@@ -34,7 +34,7 @@ pub(super) async fn requeue(
                 for state in [JobState::Failed, JobState::Canceled] {
                     moved += ledger.move_all(None, vec![job], state, JobState::Pending).await?;
                 }
-                moved + if moved == 0 { paid(&ledger, job, pay_again).await? } else { 0 }
+                moved + if moved == 0 { paid(cx, &ledger, job, pay_again).await? } else { 0 }
             }
         };
     }
@@ -55,7 +55,12 @@ pub(super) async fn requeue(
 }
 
 /// A job that is paid for and has no output: asking the API again is free, making it anew is not.
-async fn paid(ledger: &Ledger, job: JobId, pay_again: bool) -> anyhow::Result<u64> {
+async fn paid(
+    cx: &mut Context,
+    ledger: &Ledger,
+    job: JobId,
+    pay_again: bool,
+) -> anyhow::Result<u64> {
     let Some(paid) = ledger.paid_job(job).await? else { return Ok(0) };
     if !matches!(paid.state, JobState::Quarantined | JobState::LostOutput) {
         return Ok(0);
@@ -71,7 +76,13 @@ async fn paid(ledger: &Ledger, job: JobId, pay_again: bool) -> anyhow::Result<u6
         ))
         .into());
     }
-    Ok(u64::from(ledger.pay_again(job).await? == PaidAgain::Yes))
+    let again = ledger.pay_again(job).await? == PaidAgain::Yes;
+    if again {
+        let (batch, key) = (&paid.job.batch_name, &paid.job.key);
+        let (batch, key) = (text::visible(batch), text::visible(key));
+        writeln!(cx.err, "paying again for {batch}/{key}: {} is given up", paid.reserved.human())?;
+    }
+    Ok(u64::from(again))
 }
 
 /// Pending jobs to `canceled`. What was submitted cannot be canceled at the API.

@@ -71,6 +71,7 @@ fn a_paid_job_is_made_anew_only_by_an_explicit_word() {
     assert!(refused.err.contains("--pay-again"), "{refused}");
     let requeued = story.nightreel(["requeue", "m/job-0001", "--pay-again"]).end();
     assert_eq!(requeued.code(), 0, "{requeued}");
+    assert!(requeued.err.contains("paying again"), "{requeued}");
     let ended = story.run(&api).end();
     assert_eq!(ended.code(), 0, "{ended}");
     assert_eq!(api.book().charges().count(), 2);
@@ -203,4 +204,32 @@ fn a_submission_that_lands_late_is_waited_for_and_adopted() {
     let ended = story.run(&api).with(["--absence-wait", "4s"]).end();
     assert_eq!(ended.code(), 0, "{ended}");
     api.book().assert_paid_once(1);
+}
+
+#[test]
+fn paying_again_stays_within_the_budget() {
+    let story = Story::of_jobs(5);
+    let api = Api::start(&story, &all_lost("absent"));
+    // Five of $0.23, and one of them again.
+    let flags = ["--on-unknown", "resubmit", "--max-double", "5", "--budget", "1.50"];
+    for _ in 0..2 {
+        let ended = story.run(&api).with(flags).end();
+        assert_ne!(ended.code(), 0, "{ended}");
+        assert_eq!(api.book().charges().count(), 6, "{ended}");
+    }
+}
+
+#[test]
+fn paid_jobs_are_never_made_anew_by_the_batch() {
+    let story = Story::of_jobs(1);
+    let fault = submit_faults(&["never_finishes"]);
+    let api = Api::start(&story, &fault);
+    assert_eq!(story.run(&api).with(["--job-timeout", "200ms"]).end().code(), 4);
+    for names in
+        [&["requeue", "--failed", "--pay-again"][..], &["requeue", "m", "--failed", "--pay-again"]]
+    {
+        let ended = story.nightreel(names).end();
+        assert_eq!(story.status()["jobs"]["quarantined"], 1, "{ended}");
+    }
+    assert_eq!(api.book().charges().count(), 1);
 }

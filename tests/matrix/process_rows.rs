@@ -1,0 +1,3 @@
+//! t
+use crate::case::Case;
+pub(crate) const CASES: &[Case] = &[];

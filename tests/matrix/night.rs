@@ -68,7 +68,8 @@ impl Night {
 
     /// A run that is not started yet.
     pub(crate) fn run(&self, flags: &[&str]) -> Run {
-        self.story.run(&self.api).with(["--no-ramp", "--absence-wait", "200ms"]).with(flags)
+        let run = self.story.run(&self.api).with(["--no-ramp"]).with(flags);
+        if flags.contains(&"--absence-wait") { run } else { run.with(["--absence-wait", "200ms"]) }
     }
 
     /// Runs to the end, which must have this code.

@@ -11,7 +11,7 @@ use nightreel::domain::Output;
 
 use crate::case::{Case, Seen};
 use crate::media::mp4;
-use crate::night::{Night, block_on, fault, of_job, once, one_each};
+use crate::night::{Night, block_on, fault, of_job, one_each};
 use crate::server::{Make, Reply, Server, Then};
 
 const fn case(row: u8, name: &'static str, expected: &'static str, run: fn(&mut Seen)) -> Case {
@@ -277,6 +277,5 @@ fn rebinding(seen: &mut Seen) {
     let error = night.error(1);
     assert!(error.contains("without a public address"), "{error}");
     seen.judge(&night);
-    let _ = once;
     seen.says(error);
 }

@@ -72,6 +72,15 @@ impl Night {
         if flags.contains(&"--absence-wait") { run } else { run.with(["--absence-wait", "200ms"]) }
     }
 
+    /// A run against what stands between it and the simulator.
+    pub(crate) fn run_at(&self, url: &str, flags: &[&str]) -> Run {
+        self.story
+            .nightreel(["run", "m.csv", "--events", "events.jsonl", "--no-ramp"])
+            .with(["--absence-wait", "200ms", "--base-url", url])
+            .with(flags)
+            .env("ATLASCLOUD_API_KEY", "apikey-of-the-tests")
+    }
+
     /// Runs to the end, which must have this code.
     #[track_caller]
     pub(crate) fn ends(&self, code: i32, flags: &[&str]) -> Ended {

@@ -25,6 +25,8 @@ pub(crate) enum Verdict {
     Elsewhere,
     NotCovered,
     OtherPhase,
+    /// It does not hold, and everybody is told.
+    KnownGap,
     Fails,
 }
 
@@ -33,6 +35,7 @@ pub(crate) enum Verdict {
 pub(crate) struct Seen {
     said: Vec<String>,
     figures: Figures,
+    gaps: Figures,
     verdict: Option<Verdict>,
 }
 
@@ -44,6 +47,8 @@ pub(crate) struct Ran {
     pub(crate) seen: String,
     pub(crate) verdict: Verdict,
     pub(crate) figures: Figures,
+    /// What known gaps cost; not in the figures.
+    pub(crate) gaps: Figures,
     pub(crate) took: Duration,
 }
 
@@ -67,6 +72,7 @@ impl Case {
             seen: seen.said.join("; "),
             verdict,
             figures: seen.figures,
+            gaps: seen.gaps,
             took: begun.elapsed(),
         }
     }
@@ -99,6 +105,18 @@ impl Seen {
     /// What this case saw itself counts more than what others do.
     pub(crate) fn holds_here(&mut self) {
         self.verdict = Some(Verdict::Holds);
+    }
+
+    /// A night that goes wrong as we know it does; one that does not is judged like any other.
+    pub(crate) fn known_gap(&mut self, night: &Night, what: &str) {
+        let judged = night.judge();
+        if judged.is_clean() {
+            self.figures.add(judged);
+            return;
+        }
+        self.gaps.add(judged);
+        self.said.push(format!("KNOWN GAP: {what}: {judged}"));
+        self.verdict = Some(Verdict::KnownGap);
     }
 
     pub(crate) fn not_covered(&mut self, why: &str) {

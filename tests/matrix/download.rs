@@ -29,7 +29,12 @@ pub(crate) const CASES: &[Case] = &[
     case(32, "endless, chunked, gzip bomb", "stops at the cap; no inflate", oversize),
     case(33, "trickle; stall", "min-speed abort, resume", too_slow),
     case(34, "redirect loop, 11 hops, other schemes", "stop at 3, scheme refused", redirects),
-    case(35, "links to addresses that are not public", "refused before connect; sink sees 0", private),
+    case(
+        35,
+        "links to addresses that are not public",
+        "refused before connect; sink sees 0",
+        private,
+    ),
     case(36, "a name that resolves to a private address", "refused at connect", rebinding),
 ];
 
@@ -97,8 +102,7 @@ fn lying_ranges(seen: &mut Seen) {
     let kinds = ["wrong_range", "range_ignored", "changed_etag", "weak_etag", "no_etag"];
     let broken = fault("download", "truncated", "per = \"job\"\nnth = [1]");
     let lies = one_each("download", &kinds, "nth = [2]\nper = \"job\"");
-    let night =
-        Night::new(kinds.len() + 1, &format!("[output]\nbytes = 300_000\n{broken}{lies}"));
+    let night = Night::new(kinds.len() + 1, &format!("[output]\nbytes = 300_000\n{broken}{lies}"));
     night.ends(0, &[]);
     night.acted(&["truncated"]);
     seen.judge(&night);
@@ -107,11 +111,14 @@ fn lying_ranges(seen: &mut Seen) {
 
 fn not_media(seen: &mut Seen) {
     let kinds = ["wrong_magic", "html", "garbage"];
-    let night = Night::new(5, &format!(
-        "{}{}",
-        one_each("download", &kinds, ""),
-        of_job(4, "download", "wrong_type", "content_type = \"text/html\"")
-    ));
+    let night = Night::new(
+        5,
+        &format!(
+            "{}{}",
+            one_each("download", &kinds, ""),
+            of_job(4, "download", "wrong_type", "content_type = \"text/html\"")
+        ),
+    );
     night.ends(4, &[]);
     night.has(&[("quarantined", 3), ("done", 2)]);
     let files = night.story.files("outputs");
@@ -166,7 +173,11 @@ fn oversize(seen: &mut Seen) {
     }
     // What says to be compressed is taken as it is: ten bytes stay ten bytes, and no video.
     let bomb: Make = || {
-        Reply::raw("200 OK", &["Content-Encoding: gzip", "Content-Length: 10"], b"\x1f\x8b\x08\0\0\0\0\0\0\0")
+        Reply::raw(
+            "200 OK",
+            &["Content-Encoding: gzip", "Content-Length: 10"],
+            b"\x1f\x8b\x08\0\0\0\0\0\0\0",
+        )
     };
     let (fetched, left) = fetch_from(small(), bomb);
     assert!(matches!(fetched, Err(FetchError::NotMedia { .. })), "{fetched:?}");
@@ -221,8 +232,18 @@ fn redirects(seen: &mut Seen) {
 }
 
 const PRIVATE: [&str; 12] = [
-    "127.0.0.1", "localhost", "localhost.", "0x7f.1", "2130706433", "[::1]", "[::ffff:127.0.0.1]",
-    "169.254.169.254", "10.0.0.1", "100.64.0.1", "[64:ff9b::7f00:1]", "[2002:7f00:1::]",
+    "127.0.0.1",
+    "localhost",
+    "localhost.",
+    "0x7f.1",
+    "2130706433",
+    "[::1]",
+    "[::ffff:127.0.0.1]",
+    "169.254.169.254",
+    "10.0.0.1",
+    "100.64.0.1",
+    "[64:ff9b::7f00:1]",
+    "[2002:7f00:1::]",
 ];
 
 fn private(seen: &mut Seen) {
@@ -242,13 +263,19 @@ fn private(seen: &mut Seen) {
     let faults: String = hosts
         .iter()
         .enumerate()
-        .map(|(n, host)| of_job(n + 1, "poll", "outputs_url", &format!("url = \"http://{host}/a.mp4\"")))
+        .map(|(n, host)| {
+            of_job(n + 1, "poll", "outputs_url", &format!("url = \"http://{host}/a.mp4\""))
+        })
         .collect();
-    let night = Night::new(5, &format!("{faults}{}", of_job(4, "download", "redirect_private", "")));
+    let night =
+        Night::new(5, &format!("{faults}{}", of_job(4, "download", "redirect_private", "")));
     night.ends(4, &[]);
     night.has(&[("quarantined", 4), ("done", 1)]);
     seen.judge(&night);
-    seen.says(format!("{} hosts refused, sink 0; by link and by redirect quarantined", PRIVATE.len()));
+    seen.says(format!(
+        "{} hosts refused, sink 0; by link and by redirect quarantined",
+        PRIVATE.len()
+    ));
 }
 
 /// A name whose address is another one here: a file of hosts in a mount namespace of its own.

@@ -40,7 +40,9 @@ impl Line {
                 if shared.over.load(Ordering::SeqCst) {
                     return;
                 }
-                let (Ok(client), Ok(server)) = (client, TcpStream::connect(&upstream)) else { continue };
+                let (Ok(client), Ok(server)) = (client, TcpStream::connect(&upstream)) else {
+                    continue;
+                };
                 if shared.down.load(Ordering::SeqCst) {
                     shared.refused.fetch_add(1, Ordering::SeqCst);
                     continue;
@@ -95,7 +97,9 @@ fn carry(from: &TcpStream, to: &TcpStream, state: &Arc<State>) {
                         break;
                     }
                 }
-                Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
+                Err(error)
+                    if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) =>
+                {
                     if said && state.hangs_up.load(Ordering::SeqCst) {
                         break;
                     }

@@ -138,7 +138,11 @@ fn text(value: &Value) -> &str {
 
 /// With short latencies where it says nothing of them.
 pub(crate) fn scenario_of(scenario: &str) -> String {
-    if scenario.contains("[latency]") { scenario.to_owned() } else { format!("{scenario}\n{QUICK}") }
+    if scenario.contains("[latency]") {
+        scenario.to_owned()
+    } else {
+        format!("{scenario}\n{QUICK}")
+    }
 }
 
 /// The time between two events' moments.

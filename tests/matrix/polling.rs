@@ -11,9 +11,19 @@ const fn case(row: u8, name: &'static str, expected: &'static str, run: fn(&mut 
 }
 
 pub(crate) const CASES: &[Case] = &[
-    case(17, "a status word nobody knows", "polls on, shown, quarantined at the deadline", unknown_word),
+    case(
+        17,
+        "a status word nobody knows",
+        "polls on, shown, quarantined at the deadline",
+        unknown_word,
+    ),
     case(18, "a status that flaps", "one done, one file", flap),
-    case(19, "outputs empty, null, objects, 1000, twice", "re-poll, lost_output; quarantined over the cap", odd_outputs),
+    case(
+        19,
+        "outputs empty, null, objects, 1000, twice",
+        "re-poll, lost_output; quarantined over the cap",
+        odd_outputs,
+    ),
     case(20, "ESC, bidi and script in an error", "inert everywhere; refunded", hostile_error),
     case(21, "404 on a fresh id", "goes on within the grace time", fresh_404),
     case(22, "404 for ever", "quarantined, money stays committed", lasting_404),
@@ -45,7 +55,11 @@ fn flap(seen: &mut Seen) {
     // A link that is renewed is polled for again: then a flap comes after a `completed`.
     let night = Night::new(
         2,
-        &format!("{}{}", once("download", "expired"), fault("poll", "flap", "per = \"job\"\nnth = [2]")),
+        &format!(
+            "{}{}",
+            once("download", "expired"),
+            fault("poll", "flap", "per = \"job\"\nnth = [2]")
+        ),
     );
     night.ends(0, &[]);
     assert_eq!(night.story.count_events("job_done"), 2);
@@ -59,12 +73,13 @@ fn odd_outputs(seen: &mut Seen) {
     let passing = Night::new(3, &one_each("poll", &kinds, "times = 1"));
     passing.ends(0, &[]);
     seen.judge(&passing);
-    let lasting: String = [kinds.as_slice(), &["outputs_many", "outputs_objects", "outputs_duplicate"]]
-        .concat()
-        .iter()
-        .enumerate()
-        .map(|(n, kind)| of_job(n + 1, "poll", kind, ""))
-        .collect();
+    let lasting: String =
+        [kinds.as_slice(), &["outputs_many", "outputs_objects", "outputs_duplicate"]]
+            .concat()
+            .iter()
+            .enumerate()
+            .map(|(n, kind)| of_job(n + 1, "poll", kind, ""))
+            .collect();
     let night = Night::new(7, &lasting);
     for _ in 0..2 {
         night.ends(4, &[]);
@@ -72,12 +87,15 @@ fn odd_outputs(seen: &mut Seen) {
     }
     assert_eq!(night.charges(), 7, "nothing is bought again");
     seen.judge(&night);
-    seen.says("once: done; always: 3 lost_output, 1000 outputs quarantined, objects and doubles done");
+    seen.says(
+        "once: done; always: 3 lost_output, 1000 outputs quarantined, objects and doubles done",
+    );
 }
 
 fn hostile_error(seen: &mut Seen) {
     let message = "\\u001b[2J\\u001b]52;c;aGk=\\u0007\\u202egnp.exe<script>alert(1)</script>\\u0000\\r\\nFAKE";
-    let night = Night::new(3, &of_job(1, "submit", "failed_later", &format!("message = \"{message}\"")));
+    let night =
+        Night::new(3, &of_job(1, "submit", "failed_later", &format!("message = \"{message}\"")));
     let ended = night.ends(3, &["--max-attempts", "2", "-vv"]);
     night.has(&[("failed", 1), ("done", 2)]);
     assert_eq!(night.api.book().refunds().len(), 2);

@@ -25,16 +25,28 @@ pub(crate) const CASES: &[Case] = &[
 ];
 
 fn killed(seen: &mut Seen) {
-    seen.elsewhere("tests/crash/points.rs", "a_kill_at_any_point_loses_nothing_and_pays_nothing_twice");
-    seen.elsewhere("tests/strace/sweep.rs", "a_kill_or_an_error_at_the_nth_call_loses_nothing_and_pays_nothing_twice");
+    seen.elsewhere(
+        "tests/crash/points.rs",
+        "a_kill_at_any_point_loses_nothing_and_pays_nothing_twice",
+    );
+    seen.elsewhere(
+        "tests/strace/sweep.rs",
+        "a_kill_or_an_error_at_the_nth_call_loses_nothing_and_pays_nothing_twice",
+    );
 }
 
 fn overtaken(seen: &mut Seen) {
-    seen.elsewhere("tests/crash/fence.rs", "an_owner_that_slept_through_a_takeover_writes_and_sends_nothing_more");
+    seen.elsewhere(
+        "tests/crash/fence.rs",
+        "an_owner_that_slept_through_a_takeover_writes_and_sends_nothing_more",
+    );
 }
 
 fn power(seen: &mut Seen) {
-    seen.elsewhere("tests/power/main.rs", "a_power_cut_at_any_sync_loses_nothing_that_was_promised");
+    seen.elsewhere(
+        "tests/power/main.rs",
+        "a_power_cut_at_any_sync_loses_nothing_that_was_promised",
+    );
 }
 
 fn slow() -> Night {
@@ -44,7 +56,10 @@ fn slow() -> Night {
 fn signals(seen: &mut Seen) {
     hung_up(seen);
     nobody_reads(seen);
-    seen.elsewhere("tests/crash/signals.rs", "a_signal_at_any_phase_ends_in_order_and_a_second_one_at_once");
+    seen.elsewhere(
+        "tests/crash/signals.rs",
+        "a_signal_at_any_phase_ends_in_order_and_a_second_one_at_once",
+    );
     seen.holds_here();
 }
 
@@ -88,7 +103,9 @@ fn nobody_reads(seen: &mut Seen) {
 
 /// A lane panics in the middle of its work.
 fn panics(seen: &mut Seen) {
-    for point in ["post_due", "answer_in:2", "accepted", "completed", "download_begun", "group_begun:5"] {
+    for point in
+        ["post_due", "answer_in:2", "accepted", "completed", "download_begun", "group_begun:5"]
+    {
         let night = Night::new(6, &of_job(1, "submit", "failed_later", "times = 1"));
         let ended = night.run(&["--concurrency", "2"]).env("NIGHTREEL_PANIC_AT", point).end();
         assert!(ended.err.contains("a test wants a panic"), "{point}: {ended}");
@@ -100,7 +117,9 @@ fn panics(seen: &mut Seen) {
         }
         seen.judge(&night);
     }
-    seen.says("a panic ends the run with 1 (a download is tried again); the next ones finish all 6");
+    seen.says(
+        "a panic ends the run with 1 (a download is tried again); the next ones finish all 6",
+    );
 }
 
 /// A run with 64 descriptors and many connections; and one whose memory is bounded.

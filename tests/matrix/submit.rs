@@ -16,7 +16,12 @@ const fn case(row: u8, name: &'static str, expected: &'static str, run: fn(&mut 
 pub(crate) const CASES: &[Case] = &[
     case(1, "429 without Retry-After", "pending, backoff, no try counted, rate lowered", throttled),
     case(2, "429 with Retry-After", "no POST by any worker before that", throttled_for_a_time),
-    case(3, "429 with odd Retry-After", "dates honoured, nonsense ignored, 15 min at most", odd_waits),
+    case(
+        3,
+        "429 with odd Retry-After",
+        "dates honoured, nonsense ignored, 15 min at most",
+        odd_waits,
+    ),
     case(4, "5xx after charging", "adopted, or unknown without a history; charge 1", charged_5xx),
     case(5, "5xx before charging", "unknown, absent, resubmitted once; charge 1", uncharged_5xx),
     case(6, "503 with Retry-After", "a rejection (contract 5): waits; no storm", unavailable),
@@ -26,7 +31,12 @@ pub(crate) const CASES: &[Case] = &[
     case(10, "200 with a login page", "unknown, breaker, clear text", login_page),
     case(11, "JSON as text/plain", "accepted", plain_text),
     case(12, "JSON cut, NaN, doubled keys, deep, 50 MB", "unknown, bounded memory", broken_json),
-    case(13, "ids missing, null, number, empty, huge, wild, repeated", "unknown, never used", odd_ids),
+    case(
+        13,
+        "ids missing, null, number, empty, huge, wild, repeated",
+        "unknown, never used",
+        odd_ids,
+    ),
     case(14, "redirects", "never followed, key and body stay", redirects),
     case(15, "answer after our timeout, charged", "unknown, adopted; charge 1", slow_accept),
     case(16, "lands late", "absence not concluded before the wait; charge 1", lands_late),
@@ -56,7 +66,10 @@ fn throttled_for_a_time(seen: &mut Seen) {
     gaps.sort();
     assert!(!gaps.is_empty() && gaps[0] >= Duration::from_millis(1900), "{gaps:?}");
     seen.judge(&night);
-    seen.says(format!("asked for 2 s; the next POST of any worker came {} ms later", gaps[0].as_millis()));
+    seen.says(format!(
+        "asked for 2 s; the next POST of any worker came {} ms later",
+        gaps[0].as_millis()
+    ));
 }
 
 fn odd_waits(seen: &mut Seen) {
@@ -81,7 +94,12 @@ fn odd_waits(seen: &mut Seen) {
             .iter()
             .enumerate()
             .map(|(n, wait)| {
-                of_job(n + 1, "submit", "status_429", &format!("times = 1\nretry_after = \"{wait}\""))
+                of_job(
+                    n + 1,
+                    "submit",
+                    "status_429",
+                    &format!("times = 1\nretry_after = \"{wait}\""),
+                )
             })
             .collect::<String>(),
     );
@@ -130,7 +148,9 @@ fn charged_5xx(seen: &mut Seen) {
     assert_eq!((night.submits(), night.charges()), (3, 3));
     assert_eq!(night.money("unknown"), "0.690000");
     seen.judge(&night);
-    seen.says("500, 502, 504: adopted from the history; without one unknown in two runs; 1 charge each");
+    seen.says(
+        "500, 502, 504: adopted from the history; without one unknown in two runs; 1 charge each",
+    );
 }
 
 fn uncharged_5xx(seen: &mut Seen) {
@@ -248,7 +268,10 @@ fn broken_json(seen: &mut Seen) {
     assert_eq!(night.story.count_events("outcome_unknown"), 5);
     assert!((1..200 << 10).contains(&most), "{most} KiB");
     seen.judge(&night);
-    seen.says(format!("10 forms unknown, 5 of them settled by the history; at most {} MiB", most >> 10));
+    seen.says(format!(
+        "10 forms unknown, 5 of them settled by the history; at most {} MiB",
+        most >> 10
+    ));
 }
 
 /// The most memory a process has had, in KiB; 0 where it has gone.
@@ -259,9 +282,8 @@ pub(crate) fn peak_kib(pid: u32) -> u64 {
 }
 
 fn odd_ids(seen: &mut Seen) {
-    let kinds = [
-        "missing_id", "null_id", "number_id", "empty_id", "huge_id", "wild_id", "repeated_id",
-    ];
+    let kinds =
+        ["missing_id", "null_id", "number_id", "empty_id", "huge_id", "wild_id", "repeated_id"];
     // The first job is answered as it should be: its id is the one that is repeated.
     let faults = kinds.iter().enumerate();
     let faults: String =
@@ -294,7 +316,8 @@ fn redirects(seen: &mut Seen) {
 }
 
 fn slow_accept(seen: &mut Seen) {
-    let night = Night::new(3, &fault("submit", "slow", "per = \"job\"\ntimes = 1\nfor = \"1500ms\""));
+    let night =
+        Night::new(3, &fault("submit", "slow", "per = \"job\"\ntimes = 1\nfor = \"1500ms\""));
     let settings = std::fs::read_to_string(night.story.path("nightreel.toml")).unwrap();
     night.story.file("nightreel.toml", format!("submit_timeout = \"300ms\"\n{settings}"));
     night.ends(0, &["--absence-wait", "3s"]);
@@ -305,7 +328,8 @@ fn slow_accept(seen: &mut Seen) {
 }
 
 fn lands_late(seen: &mut Seen) {
-    let night = Night::new(2, &fault("submit", "lands_late", "per = \"job\"\ntimes = 1\nfor = \"1s\""));
+    let night =
+        Night::new(2, &fault("submit", "lands_late", "per = \"job\"\ntimes = 1\nfor = \"1s\""));
     night.ends(0, &["--absence-wait", "3s"]);
     assert_eq!((night.submits(), night.charges()), (2, 2));
     seen.judge(&night);

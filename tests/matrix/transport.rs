@@ -21,7 +21,12 @@ const fn case(row: u8, name: &'static str, expected: &'static str, run: fn(&mut 
 pub(crate) const CASES: &[Case] = &[
     case(37, "DNS fails", "not_sent, backoff", no_name),
     case(38, "refused", "not_sent; goes on when the API is there", refused),
-    case(39, "reset or end in 7 phases", "unknown after connecting; at most 1 charge each", broken_off),
+    case(
+        39,
+        "reset or end in 7 phases",
+        "unknown after connecting; at most 1 charge each",
+        broken_off,
+    ),
     case(40, "TLS: name, date, signer, version, cut", "not_sent, never plain", tls),
     case(41, "kept-alive connections closed by the server", "at most one POST each", hangs_up),
     case(42, "HTTP/2 GOAWAY, REFUSED_STREAM, RST after HEADERS", "no silent replay", http2),
@@ -64,8 +69,14 @@ fn refused(seen: &mut Seen) {
 }
 
 /// Where the connection ends, from the first byte to the last.
-const PHASES: [&str; 6] =
-    ["close_before_read", "close_after_read", "reset", "cut_status_line", "cut_headers", "cut_body"];
+const PHASES: [&str; 6] = [
+    "close_before_read",
+    "close_after_read",
+    "reset",
+    "cut_status_line",
+    "cut_headers",
+    "cut_body",
+];
 
 fn broken_off(seen: &mut Seen) {
     let outcome = submit_to(&Act::CloseUnread);
@@ -108,7 +119,8 @@ fn tls(seen: &mut Seen) {
         nothing_left(&night, &at(&url, trusts));
         seen.says(what);
     }
-    let good = night.run_at(&front(Flaw::None), &[]).env("SSL_CERT_FILE", trusted.to_str().unwrap());
+    let good =
+        night.run_at(&front(Flaw::None), &[]).env("SSL_CERT_FILE", trusted.to_str().unwrap());
     let good = good.end();
     assert_eq!(good.code(), 0, "{good}");
     night.api.book().assert_paid_once(2);

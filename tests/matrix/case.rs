@@ -96,8 +96,8 @@ impl Seen {
     #[track_caller]
     pub(crate) fn elsewhere(&mut self, file: &str, test: &str) {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(file);
-        let text = std::fs::read_to_string(path).unwrap();
-        assert!(text.contains(&format!("fn {test}(")), "{file} has no test {test}");
+        let source = std::fs::read_to_string(path).unwrap();
+        assert!(source.contains(&format!("fn {test}(")), "{file} has no test {test}");
         self.said.push(format!("{file}: {test}"));
         self.verdict.get_or_insert(Verdict::Elsewhere);
     }

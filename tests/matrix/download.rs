@@ -65,7 +65,7 @@ fn expired(seen: &mut Seen) {
     run.signal(rustix::process::Signal::TERM);
     assert_eq!(run.end().code(), 143);
     // The lifetime of the media runs out while nothing runs.
-    std::thread::sleep(Duration::from_millis(1000));
+    std::thread::sleep(Duration::from_secs(1));
     night.ends(4, &[]);
     night.has(&[("lost_output", 3)]);
     assert_eq!(night.charges(), 3);

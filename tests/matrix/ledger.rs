@@ -285,7 +285,7 @@ const DAMAGES: [(&str, Damage); 7] = [
             for at in (0..bytes.len()).step_by(512).skip(8) {
                 bytes[at] ^= 0x5a;
             }
-        })
+        });
     }),
     ("a flipped header", |path| rewrite(path, |bytes| bytes[3] ^= 0x10)),
     ("cut in half", |path| rewrite(path, |bytes| bytes.truncate(bytes.len() / 2))),
@@ -328,7 +328,6 @@ fn without_its_log(seen: &mut Seen) {
     assert!(run.until(|| night.story.count_events("job_done") >= 4));
     run.signal(Signal::KILL);
     run.end();
-    let charged = night.charges();
     let log = night.story.path("state/ledger.db-wal");
     assert!(fs::metadata(&log).unwrap().len() > 0);
     fs::remove_file(&log).unwrap();

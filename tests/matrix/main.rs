@@ -8,6 +8,7 @@
 #![cfg(target_os = "linux")]
 #![expect(clippy::unwrap_used, reason = "a helper that fails fails its test")]
 
+#[expect(dead_code, reason = "not every suite needs every helper")]
 #[path = "../atlas/server.rs"]
 mod answers;
 #[path = "../common/api.rs"]
@@ -22,15 +23,19 @@ mod figures;
 mod ledger;
 mod line;
 mod manifests;
+#[expect(dead_code, reason = "not every suite needs every helper")]
 #[path = "../artifacts/media.rs"]
 mod media;
 mod night;
 mod polling;
+#[expect(dead_code, reason = "not every suite needs every helper")]
 #[path = "../common/process.rs"]
 mod process;
 mod process_rows;
+#[expect(dead_code, reason = "not every suite needs every helper")]
 #[path = "../artifacts/server.rs"]
 mod server;
+#[expect(dead_code, reason = "not every suite needs every helper")]
 #[path = "../common/story.rs"]
 mod story;
 mod submit;

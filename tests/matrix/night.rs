@@ -92,9 +92,9 @@ impl Night {
     /// Asserts how many jobs there are in these states.
     #[track_caller]
     pub(crate) fn has(&self, states: &[(&str, usize)]) {
-        let status = self.story.status();
+        let told = self.story.status();
         for (state, count) in states {
-            assert_eq!(status["jobs"][*state], *count, "{state}: {status}");
+            assert_eq!(told["jobs"][*state], *count, "{state}: {told}");
         }
     }
 

@@ -110,7 +110,7 @@ fn panics(seen: &mut Seen) {
         let ended = night.run(&["--concurrency", "2"]).env("NIGHTREEL_PANIC_AT", point).end();
         assert!(ended.err.contains("a test wants a panic"), "{point}: {ended}");
         // A download is tried again; everywhere else the run ends.
-        let expected = if point == "download_begun" { 0 } else { 1 };
+        let expected = i32::from(point != "download_begun");
         assert_eq!(ended.code(), expected, "{point}: {ended}");
         for _ in 0..2 {
             night.ends(0, &[]);

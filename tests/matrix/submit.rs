@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use nightreel::atlas::{Api, ApiSettings, SubmitOutcome};
-use nightreel::domain::Endpoint;
+use nightreel::domain::{Endpoint, Micros};
 
 use crate::answers::{RawServer, answer};
 use crate::case::{Case, Seen};
@@ -141,8 +141,9 @@ fn charged_5xx(seen: &mut Seen) {
         3,
         &format!("[history]\nmode = \"absent\"\n{}", one_each("submit", &CHARGED, "times = 1")),
     );
+    let night = night.within(Micros(700_000));
     for _ in 0..2 {
-        night.ends(4, &[]);
+        night.ends(4, &["--budget", "0.70"]);
         night.has(&[("unknown", 3)]);
     }
     assert_eq!((night.submits(), night.charges()), (3, 3));
@@ -156,7 +157,8 @@ fn charged_5xx(seen: &mut Seen) {
 fn uncharged_5xx(seen: &mut Seen) {
     let kinds = ["status_500", "status_502", "status_504"];
     let night = Night::new(3, &one_each("submit", &kinds, "times = 1"));
-    night.ends(0, &[]);
+    let night = night.within(Micros(700_000));
+    night.ends(0, &["--budget", "0.70"]);
     assert_eq!((night.submits(), night.charges()), (6, 3));
     let how = night.story.events();
     assert_eq!(how.iter().filter(|event| event["how"] == "absent").count(), 3);

@@ -105,6 +105,7 @@ fn lying_ranges(seen: &mut Seen) {
     let night = Night::new(kinds.len() + 1, &format!("[output]\nbytes = 300_000\n{broken}{lies}"));
     night.ends(0, &[]);
     night.acted(&["truncated"]);
+    night.acted(&kinds);
     seen.judge(&night);
     seen.says(format!("{} after a cut: whole and as the API has it", kinds.join(", ")));
 }

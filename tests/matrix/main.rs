@@ -49,7 +49,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use crate::case::{Case, Ran};
 
 /// Cases under way at a time: most of the time each waits for something.
-const AT_A_TIME: usize = 4;
+const AT_A_TIME: usize = 6;
 
 /// Every row of the matrix, in order.
 fn cases() -> Vec<Case> {

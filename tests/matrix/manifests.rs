@@ -227,7 +227,7 @@ fn named(seen: &mut Seen, texts: &[String]) -> Vec<String> {
     assert_eq!(folded.len(), videos.len(), "{files:?}");
     for name in &videos {
         let file = name.rsplit('/').next().unwrap();
-        assert!(file.len() <= 255 && !file.starts_with(['.', '-', '~']), "{name:?}");
+        assert!(file.len() <= 255 && !file.starts_with(['.', '-']), "{name:?}");
         assert!(!name.contains(['\\', ':', '\n', '\0']), "{name:?}");
         let stem = file.split('.').next().unwrap().to_lowercase();
         assert!(!["con", "com¹"].contains(&&*stem), "{name:?}");

@@ -14,7 +14,7 @@ const fn case(row: u8, name: &'static str, expected: &'static str, run: fn(&mut 
 }
 
 pub(crate) const CASES: &[Case] = &[
-    case(1, "429 without Retry-After", "pending, backoff, no try counted, rate lowered", throttled),
+    case(1, "429 without Retry-After", "pending, jittered pause, no try counted", throttled),
     case(2, "429 with Retry-After", "no POST by any worker before that", throttled_for_a_time),
     case(
         3,
@@ -28,7 +28,7 @@ pub(crate) const CASES: &[Case] = &[
     case(7, "400, 413, 422 for one row", "that row failed, reason kept, others go on", bad_rows),
     case(8, "401 mid-run", "exit 6, nothing failed, resumes", key_refused),
     case(9, "402 with paid jobs in flight", "exit 6, all paid collected, resumes", balance),
-    case(10, "200 with a login page", "unknown, breaker, clear text", login_page),
+    case(10, "200 with a login page", "unknown, clear text; charge 1", login_page),
     case(11, "JSON as text/plain", "accepted", plain_text),
     case(12, "JSON cut, NaN, doubled keys, deep, 50 MB", "unknown, bounded memory", broken_json),
     case(

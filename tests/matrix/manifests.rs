@@ -254,8 +254,8 @@ fn names(seen: &mut Seen) {
     texts.retain(|text| !leads_out.contains(text));
     let videos = named(seen, &texts);
     seen.says(format!(
-        "as ids: 11 of {} refused; as names: {} files, all below the output folder",
-        texts.len(),
+        "as ids: 11 of {} refused; as names, `.` and `..` refused, {} files below the output folder",
+        rows.len(),
         videos.len()
     ));
 }

@@ -13,6 +13,9 @@ use crate::domain::origin::is_loopback;
 
 /// How long a connection may take to come about, TLS included.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// Connections kept open for later. More of them take descriptors from the polls and downloads of a
+/// process that may have few: it stood still for the minute and a half that they were kept.
+const IDLE: usize = 8;
 const USER_AGENT: &str = concat!("nightreel/", env!("CARGO_PKG_VERSION"));
 
 /// A client for one base URL. Each power has its own, so that their connections are apart.
@@ -23,6 +26,7 @@ pub(super) fn build(base: &Url, proxy: Option<&Url>) -> Result<Client, Error> {
         let builder = Client::builder()
             .user_agent(USER_AGENT)
             .connect_timeout(CONNECT_TIMEOUT)
+            .pool_max_idle_per_host(IDLE)
             .redirect(reqwest::redirect::Policy::none())
             .retry(reqwest::retry::never())
             .referer(false)

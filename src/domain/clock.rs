@@ -1,14 +1,35 @@
 //! The wall clock, read in this file only, and how moments and lengths of time are written.
 
+use std::sync::LazyLock;
 use std::time::Duration;
 
 pub use jiff::Timestamp;
 
 /// The present moment, to the millisecond (the ledger's resolution).
+///
+/// The wall clock is read once; from then on the machine's own time since its start is added. So a
+/// clock that somebody sets in the middle of a run neither lets a wait end early, such as the one before
+/// an absence counts as proved, nor makes one last for hours.
 #[must_use]
 pub fn now() -> Timestamp {
-    let now = Timestamp::now();
-    from_millis(now.as_millisecond())
+    static BEGIN: LazyLock<(Timestamp, Duration)> =
+        LazyLock::new(|| (Timestamp::now(), since_boot()));
+    let (begin, booted) = *BEGIN;
+    from_millis(after(begin, since_boot().saturating_sub(booted)).as_millisecond())
+}
+
+/// Time since the machine was started, its sleep included.
+#[cfg(target_os = "linux")]
+fn since_boot() -> Duration {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
+    Duration::try_from(time).unwrap_or_default()
+}
+
+/// Time since this was first asked; whether sleep counts is the system's choice.
+#[cfg(not(target_os = "linux"))]
+fn since_boot() -> Duration {
+    static FIRST: LazyLock<std::time::Instant> = LazyLock::new(std::time::Instant::now);
+    FIRST.elapsed()
 }
 
 /// A moment from Unix milliseconds; out-of-range values saturate.

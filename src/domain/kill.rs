@@ -63,10 +63,11 @@ mod armed {
 
     static KILL: OnceLock<Wish> = OnceLock::new();
     static FAIL: OnceLock<Wish> = OnceLock::new();
+    static PANIC: OnceLock<Wish> = OnceLock::new();
 
     /// Notes what a test asks for: `NAME` or `NAME:N`, the point and its how-manieth passing.
-    pub fn arm(kill: Option<&str>, fail: Option<&str>) {
-        for (slot, wish) in [(&KILL, kill), (&FAIL, fail)] {
+    pub fn arm(kill: Option<&str>, fail: Option<&str>, panic: Option<&str>) {
+        for (slot, wish) in [(&KILL, kill), (&FAIL, fail), (&PANIC, panic)] {
             let Some(wish) = wish else { continue };
             let (name, passing) = wish.split_once(':').unwrap_or((wish, "1"));
             let left = AtomicU64::new(passing.parse().unwrap_or(1));
@@ -81,7 +82,13 @@ mod armed {
     }
 
     /// Kills the process here where a test asked for it.
+    ///
+    /// # Panics
+    ///
+    /// Where a test asked for that instead.
     pub fn kill_point(name: &'static str) {
+        let panics = PANIC.get().is_some_and(|wish| wish.is_due(name));
+        assert!(!panics, "a test wants a panic at {name}");
         if KILL.get().is_some_and(|wish| wish.is_due(name)) {
             let _ = rustix::process::kill_process(
                 rustix::process::getpid(),

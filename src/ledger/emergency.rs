@@ -33,6 +33,9 @@ pub struct Rescued {
     pub at: clock::Timestamp,
 }
 
+/// The journal's name in the state folder.
+pub(super) const JOURNAL: &str = "emergency.journal";
+
 /// The open journal.
 #[derive(Debug)]
 pub struct Emergency {
@@ -54,7 +57,7 @@ pub struct TakenUp {
 impl Emergency {
     /// Opens the journal of a state folder, brings what it holds into the ledger, and empties it.
     pub async fn take_up(ledger: &Ledger, state_dir: &Path) -> Result<(Self, TakenUp)> {
-        let path = state_dir.join("emergency.journal");
+        let path = state_dir.join(JOURNAL);
         let records = read(&path).map_err(io("read", &path))?;
         let mut taken = TakenUp::default();
         for record in records {

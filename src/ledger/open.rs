@@ -10,6 +10,7 @@ use sqlx::sqlite::{
 };
 use sqlx::{AssertSqlSafe, ConnectOptions as _, SqlSafeStr as _};
 
+use super::emergency::JOURNAL;
 use super::error::{Error, Result};
 
 /// `nrel` in ASCII: what `PRAGMA application_id` of a ledger says.
@@ -103,10 +104,16 @@ fn size(path: &Path) -> Option<u64> {
 
 /// The ledger's file is only ever looked at, never opened, outside of SQLite: closing a descriptor
 /// of it would drop the locks of every connection this process has (sqlite.org/howtocorrupt.html, 2.2).
+///
+/// The emergency journal is made after the first run's beginning was committed: beside it, a ledger
+/// without a byte is not one whose making was interrupted, and what it knew is paid for.
 fn refuse_lost_file(path: &Path) -> Result<()> {
     let log = size(&wal_of(path)).is_some_and(|bytes| bytes > 0);
     if size(path).unwrap_or(0) == 0 && log {
         return Err(damaged(path, "only its write-ahead log is there"));
+    }
+    if size(path) == Some(0) && path.with_file_name(JOURNAL).exists() {
+        return Err(damaged(path, "it is empty, and an earlier run has worked with it"));
     }
     Ok(())
 }

@@ -112,6 +112,9 @@ pub struct Held {
 pub(super) const AT_WORK: &str =
     "j.state IN ('submitting', 'submitted', 'ready', 'storing', 'unknown')";
 
+/// Lets SQLite go through `jobs_by_state` batch by batch: jobs not at work are in no other index.
+pub(super) const AT_REST: &str = "j.batch_id IN (SELECT id FROM batches)";
+
 /// The columns of [`Job`].
 const JOB: &str = "j.id, j.batch_id, b.name AS batch_name, j.key, j.request, j.request_sha256, j.price, j.output, \
      j.vars, j.row, j.tries, j.waits, j.created_at, j.state";
@@ -164,10 +167,12 @@ impl Ledger {
         Ok(next.map(clock::from_millis))
     }
 
-    /// Jobs in `submitted`, `ready` or `storing` after `after`, of all batches, in order of id.
+    /// Jobs in a state, those at work or those set aside, after `after`, of all batches, in order of id.
     pub async fn paid(&self, state: JobState, after: JobId, limit: u32) -> Result<Vec<Paid>> {
+        let at_work = state.is_open() && state != JobState::Pending;
+        let indexed = if at_work { AT_WORK } else { AT_REST };
         let sql = format!(
-            "{} WHERE {AT_WORK} AND j.state = ?1 AND j.id > ?2 ORDER BY j.id LIMIT ?3",
+            "{} WHERE {indexed} AND j.state = ?1 AND j.id > ?2 ORDER BY j.id LIMIT ?3",
             paid_query()
         );
         let rows = sqlx::query(sqlx::AssertSqlSafe(sql))

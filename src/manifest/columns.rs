@@ -5,6 +5,9 @@ use super::field::{Owned, Slot, quoted};
 use super::matrix::Axes;
 use crate::domain::Diagnostic;
 
+/// The most columns a file may have; each name is compared with all others.
+const LIMIT: usize = 1000;
+
 /// The slots of the columns, or everything that is wrong with the header. `defaults` and `axes` are
 /// those of the TOML manifest around the file.
 pub(super) fn read(
@@ -12,6 +15,11 @@ pub(super) fn read(
     defaults: &[Owned],
     axes: &Axes,
 ) -> Result<Vec<Slot>, Vec<Diagnostic>> {
+    let columns = records.header.len();
+    if columns > LIMIT {
+        let message = format!("the header names {columns} columns; at most {LIMIT} are read");
+        return Err(vec![records.column(LIMIT).says(message)]);
+    }
     let mut mistakes = Vec::new();
     let mut slots: Vec<Slot> = Vec::new();
     for (cell, name) in records.header.iter().enumerate() {

@@ -27,12 +27,13 @@ fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
-/// What a test wants to be killed or to fail; no release has this.
+/// What a test wants to be killed, to fail or to panic; no release has this.
 #[cfg(feature = "kill-points")]
 pub fn arm_kill_points() {
     let kill = variable("NIGHTREEL_KILL_AT");
     let fail = variable("NIGHTREEL_FAIL_AT");
-    crate::domain::kill::arm(kill.as_deref(), fail.as_deref());
+    let panic = variable("NIGHTREEL_PANIC_AT");
+    crate::domain::kill::arm(kill.as_deref(), fail.as_deref(), panic.as_deref());
 }
 
 /// What the environment says.

@@ -87,6 +87,12 @@ async fn paid_jobs_come_page_by_page_with_what_was_paid() {
     let ready = page(JobState::Ready, JobId(0)).await.remove(0);
     assert_eq!(ready.outputs, ["https://cdn.example/1.mp4"]);
     assert!(ready.completed_at.is_some());
+    // What was set aside is found as well: it is paid for, and asked about again.
+    for (job, state) in [(two, JobState::Quarantined), (three, JobState::LostOutput)] {
+        desk.ledger.set_aside(job, state, trouble("odd")).await.unwrap();
+        assert_eq!(page(state, JobId(0)).await[0].job.id, job);
+        assert!(page(state, job).await.is_empty());
+    }
 }
 
 /// What a lane asks again and again must find its rows by an index.

@@ -187,6 +187,7 @@ impl Lookup<'_> {
             }
             for (index, unknown) in group.into_iter().enumerate() {
                 if let Some(item) = found.get(index) {
+                    kill_point("adopt_due");
                     self.ledger.adopt(unknown.attempt, &item.id, "history").await?;
                     kill_point("adopted");
                     looked.settled.push((unknown, Settled::Adopted));

@@ -79,7 +79,7 @@ fn killed(story: &Story, api: &Api, point: &str) -> bool {
 /// Does all of it on as many threads as there are cores.
 pub(crate) fn each<T: Sync>(items: &[T], work: impl Fn(&T) + Sync) {
     let next = std::sync::atomic::AtomicUsize::new(0);
-    let threads = std::thread::available_parallelism().map_or(2, usize::from) + 1;
+    let threads = std::thread::available_parallelism().map_or(2, usize::from) * 2 + 1;
     std::thread::scope(|scope| {
         for _ in 0..threads {
             scope.spawn(|| {

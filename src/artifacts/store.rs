@@ -95,6 +95,7 @@ impl Store {
         let from = self.tree.make(&temp.parent())?;
         match from.rename_new(temp.file_name(), &to, name.file_name()) {
             Ok(()) => {
+                kill_point("renamed");
                 self.sync(&to, name)?;
                 kill_point("folder_synced");
                 if temp.parent() != name.parent() {

@@ -96,6 +96,7 @@ async fn bring_in(
         if fresh.is_empty() {
             return Ok(());
         }
+        kill_point("chunk_due");
         ledger.enqueue(batch, fresh).await?;
         kill_point("enqueued");
         Ok(())

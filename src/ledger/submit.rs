@@ -10,7 +10,9 @@ use super::writer::Tx;
 use super::{AttemptId, JobId, Ledger, RunId};
 use crate::domain::kill;
 use crate::domain::state::Account;
-use crate::domain::{AttemptState, Digest, JobState, Micros, Origin, PredictionId, Timestamp};
+use crate::domain::{
+    AttemptState, Digest, JobState, Micros, Origin, PredictionId, Timestamp, kill_point,
+};
 
 /// The durable intent of one paid POST. Only the ledger makes one, after its commit; whoever sends
 /// the POST must hold it (reliability.md M2).
@@ -240,6 +242,7 @@ async fn recover(tx: &mut Tx<'_>) -> Result<u64> {
         let job = move_attempt(tx, attempt, AttemptState::Unknown, patch).await?;
         let patch = JobPatch { trouble: Some(&trouble), ..JobPatch::default() };
         move_job(tx, &job, JobState::Unknown, patch).await?;
+        kill_point("intent_recovered");
     }
     Ok(rows.len() as u64)
 }

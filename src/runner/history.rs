@@ -234,6 +234,7 @@ impl Lookup<'_> {
         let Group { unknowns, found, later } = group;
         if found.len() == unknowns.len() {
             for (unknown, id) in unknowns.into_iter().zip(found) {
+                kill_point("adopt_due");
                 self.ledger.adopt(unknown.attempt, &id, "history").await?;
                 kill_point("adopted");
                 looked.settled.push((unknown, Settled::Adopted));

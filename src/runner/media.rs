@@ -63,6 +63,7 @@ async fn find_or_upload(shared: &Shared, key: &MediaKey) -> Result<String, Media
         return Ok(url);
     }
     let file = shared.ledger.media(key).await?;
+    kill_point("upload_due");
     let url = shared.api.upload(&file).await?;
     kill_point("upload_done");
     shared.ledger.record_upload(&host, key, &url).await?;

@@ -278,6 +278,7 @@ async fn completed(
 ) -> Result<After, Error> {
     let attempt = polling.paid.attempt;
     if !outputs.is_empty() {
+        kill_point("completion_due");
         shared.ledger.complete(attempt, &outputs, price).await?;
         kill_point("completed");
         shared.generation_succeeded(&polling.paid.job.request).await?;

@@ -47,6 +47,7 @@ pub(super) async fn store(
         };
         planned.push(plan(&name, file, index)?);
     }
+    kill_point("files_due");
     match shared.ledger.store(paid.job.id, paid.attempt, planned).await {
         // Another job was quicker; the next try sees its name taken.
         Err(Error::NameTaken { .. }) => return Ok(Stored::NotYet),

@@ -297,6 +297,7 @@ impl Post<'_> {
 
     /// Commits a refusal and tells it.
     async fn refuse(&self, how: AttemptState, trouble: Trouble, next: Next) -> Result<(), Error> {
+        kill_point("refusal_due");
         self.shared.ledger.refuse(self.intent, how, trouble.clone(), next).await?;
         kill_point("refused");
         self.shared.tell_trouble(self.job, self.intent.number(), &trouble, next).await;
@@ -306,6 +307,7 @@ impl Post<'_> {
     /// Nobody knows whether it was charged: the slot stays taken until the history was asked.
     async fn unknown(&self, trouble: Trouble, slot: Slot) -> Result<(), Error> {
         let shared = self.shared;
+        kill_point("loss_due");
         shared.ledger.lose_sight(self.intent, trouble.clone()).await?;
         kill_point("outcome_unknown");
         let streak = shared.streaks.unknown.fetch_add(1, Ordering::Relaxed) + 1;

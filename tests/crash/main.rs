@@ -3,7 +3,6 @@
 #![expect(clippy::unwrap_used, reason = "a helper that fails fails its test")]
 #![expect(clippy::print_stdout, reason = "each suite prints its figures")]
 
-#[expect(dead_code, reason = "not every suite needs every helper")]
 #[path = "../common/api.rs"]
 mod api;
 #[expect(dead_code, reason = "not every suite needs every helper")]

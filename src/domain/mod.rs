@@ -12,6 +12,7 @@ pub mod money;
 pub mod origin;
 pub mod output;
 pub mod request;
+pub mod schema;
 pub mod shape;
 pub mod state;
 pub mod template;

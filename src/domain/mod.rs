@@ -28,4 +28,5 @@ pub use money::Micros;
 pub use origin::Origin;
 pub use output::Output;
 pub use request::{Endpoint, MediaFile, MediaKey, Request};
+pub use schema::{Inputs, Schema};
 pub use state::{AttemptState, JobState};

@@ -42,8 +42,9 @@ impl Rules {
             .enumerate()
             .map(|(n, param)| compile(&format!("p{n}"), param.shape(), &mut compiled))
             .collect();
-        let whole = combinations(root)
-            .and_then(|shape| Some((compile("whole", &shape, &mut compiled)?, alternatives(&shape))));
+        let whole = combinations(root).and_then(|shape| {
+            Some((compile("whole", &shape, &mut compiled)?, alternatives(&shape)))
+        });
         Self { compiled, params, whole }
     }
 
@@ -91,7 +92,8 @@ fn combinations(root: &Value) -> Option<Value> {
 
 /// What the alternatives of an input require, in words.
 fn alternatives(shape: &Value) -> String {
-    let parts = ["anyOf", "oneOf"].into_iter().filter_map(|name| shape.get(name)?.as_array()).flatten();
+    let parts =
+        ["anyOf", "oneOf"].into_iter().filter_map(|name| shape.get(name)?.as_array()).flatten();
     let required = parts.filter_map(|part| {
         let names = part.get("required")?.as_array()?.iter().filter_map(Value::as_str);
         let names: Vec<String> =
@@ -143,7 +145,10 @@ impl Schema {
             && let Some((n, item)) = self.wrong_item(place, items)
         {
             let (found, expected) = (quote(item), expects(shape));
-            return fault(format!("item {} of `{name}` is {found}; {model} takes {expected}", n + 1));
+            return fault(format!(
+                "item {} of `{name}` is {found}; {model} takes {expected}",
+                n + 1
+            ));
         }
         let near = nearest_allowed(param, value).unwrap_or_default();
         fault(format!("`{name}` is {}; {model} takes {}{near}", quote(value), param.expects()))
@@ -153,7 +158,10 @@ impl Schema {
     fn wrong_item<'a>(&self, place: usize, items: &'a [Value]) -> Option<(usize, &'a Value)> {
         let rule = self.rules.params[place];
         let full = |item: &Value| Value::Array(vec![item.clone(); items.len()]);
-        items.iter().enumerate().find(|(_, item)| !self.rules.holds(rule, &full(item)))
+        items
+            .iter()
+            .enumerate()
+            .find(|(_, item)| !self.rules.holds(rule, &full(item)))
             .filter(|_| items.iter().any(|item| self.rules.holds(rule, &full(item))))
     }
 

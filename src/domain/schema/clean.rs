@@ -98,7 +98,8 @@ impl<'a> Cleaner<'a> {
         }
         if let Some(Value::Object(properties)) = map.get("properties") {
             let properties = properties.iter().take(NODES);
-            let shapes = properties.map(|(name, shape)| (name.clone(), self.schema(shape, depth + 1)));
+            let shapes =
+                properties.map(|(name, shape)| (name.clone(), self.schema(shape, depth + 1)));
             clean.insert("properties".to_owned(), Value::Object(shapes.collect()));
         }
         nullable(map, clean);

@@ -97,8 +97,7 @@ impl Schema {
             return Err(NoSchema::NoParameters);
         }
         let rules = Rules::compile(&params, &root);
-        let open =
-            root.get("additionalProperties").is_some_and(|more| *more != Value::Bool(false));
+        let open = root.get("additionalProperties").is_some_and(|more| *more != Value::Bool(false));
         Ok(Self { params, open, rules, picture: None })
     }
 

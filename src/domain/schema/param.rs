@@ -132,7 +132,11 @@ impl Param {
     pub fn type_word(&self) -> String {
         if let Some(medium) = self.medium {
             let list = self.kinds.contains(&Kind::List);
-            return if list { format!("list of {}", medium.word()) } else { medium.word().to_owned() };
+            return if list {
+                format!("list of {}", medium.word())
+            } else {
+                medium.word().to_owned()
+            };
         }
         let mut words: Vec<&str> = self.kinds.iter().map(|kind| kind.word()).collect();
         words.dedup();
@@ -162,7 +166,9 @@ impl Param {
             return None;
         }
         let items = self.shape.get("items");
-        let said = |key: &str| [Some(&self.shape), items].into_iter().flatten().find_map(|s| s.get(key)?.as_str());
+        let said = |key: &str| {
+            [Some(&self.shape), items].into_iter().flatten().find_map(|s| s.get(key)?.as_str())
+        };
         match (said("x-accept"), said("format")) {
             (Some(accept), _) => Some(Medium::accepted(accept)),
             (None, Some("uri" | "url" | "uri-reference" | "binary")) => Some(Medium::Any),
@@ -244,7 +250,8 @@ fn kinds(shape: &Value) -> Vec<Kind> {
 }
 
 fn parts(shape: &Value) -> impl Iterator<Item = &Value> {
-    let lists = ["anyOf", "oneOf", "allOf"].into_iter().filter_map(|name| shape.get(name)?.as_array());
+    let lists =
+        ["anyOf", "oneOf", "allOf"].into_iter().filter_map(|name| shape.get(name)?.as_array());
     lists.flatten()
 }
 
@@ -333,7 +340,8 @@ pub(super) fn expects(shape: &Value) -> String {
 /// `one of 6, 10`.
 fn one_of(values: &[Value]) -> String {
     let told: Vec<String> = values.iter().filter(|v| !v.is_null()).take(TOLD).map(quote).collect();
-    let more = values.len().saturating_sub(told.len() + values.iter().filter(|v| v.is_null()).count());
+    let more =
+        values.len().saturating_sub(told.len() + values.iter().filter(|v| v.is_null()).count());
     match (told.as_slice(), more) {
         ([one], 0) => one.clone(),
         (_, 0) => format!("one of {}", told.join(", ")),
@@ -344,8 +352,10 @@ fn one_of(values: &[Value]) -> String {
 /// `from 1 to 10`, `of at most 2000 characters`, `of 1 to 4 items`.
 fn bounds(shape: &Value) -> Option<String> {
     let number = |name: &str| shape.get(name).map(Value::to_string);
-    let least = number("minimum").or_else(|| number("exclusiveMinimum").map(|n| format!("above {n}")));
-    let most = number("maximum").or_else(|| number("exclusiveMaximum").map(|n| format!("below {n}")));
+    let least =
+        number("minimum").or_else(|| number("exclusiveMinimum").map(|n| format!("above {n}")));
+    let most =
+        number("maximum").or_else(|| number("exclusiveMaximum").map(|n| format!("below {n}")));
     let range = match (least, most) {
         (Some(least), Some(most)) => Some(format!("from {least} to {most}")),
         (Some(least), None) => Some(format!("from {least}")),

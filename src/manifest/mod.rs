@@ -70,7 +70,7 @@ pub enum Source {
 
 /// A manifest whose tables and header are read and checked, and whose rows are not yet.
 #[derive(Debug)]
-pub struct Manifest(Arc<Opened>);
+pub struct Manifest(Arc<Opened>, Arc<Inputs>);
 
 /// What an opened manifest and its passes share.
 #[derive(Debug)]
@@ -111,7 +111,7 @@ pub fn open(source: &Source) -> Result<Manifest, Vec<Diagnostic>> {
     }
     opened.batch = opened.named(place.stem.as_deref())?.into();
     opened.find_rows()?;
-    Ok(Manifest(Arc::new(opened)))
+    Ok(Manifest(Arc::new(opened), Arc::default()))
 }
 
 impl Manifest {
@@ -145,17 +145,22 @@ impl Manifest {
         self.0.document.as_ref()?.run.as_ref()
     }
 
-    /// The jobs, read from the beginning, with nothing known of their models. May be called again:
-    /// local files are then looked at again.
+    /// The jobs, read from the beginning. May be called again: local files are then looked at again.
     pub fn rows(&self) -> Result<Rows, Vec<Diagnostic>> {
-        self.rows_for(&Arc::default())
+        let records = self.0.table.as_ref().map(|table| self.0.records(table));
+        Ok(Rows::new(&self.0, records.transpose()?, &self.1))
     }
 
-    /// The jobs, read from the beginning. What the models take decides how cells are read, and what
-    /// it has against a row is told with it.
-    pub fn rows_for(&self, inputs: &Arc<Inputs>) -> Result<Rows, Vec<Diagnostic>> {
-        let records = self.0.table.as_ref().map(|table| self.0.records(table));
-        Ok(Rows::new(&self.0, records.transpose()?, inputs))
+    /// Takes note of what is known of the models. From now on it decides how cells are read, and
+    /// what it has against a row is told with the row.
+    pub fn know(&mut self, inputs: &Arc<Inputs>) {
+        self.1 = Arc::clone(inputs);
+    }
+
+    /// What is known of the models.
+    #[must_use]
+    pub fn inputs(&self) -> &Inputs {
+        &self.1
     }
 
     /// The models that rows name. Rows that cannot be read are left out.

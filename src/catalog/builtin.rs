@@ -134,9 +134,9 @@ impl Facts {
     fn document(&self) -> Value {
         let properties: Map<String, Value> =
             self.inputs.iter().map(|input| (input.name().to_owned(), input.shape())).collect();
-        let order: Vec<&str> = self.inputs.iter().map(|input| input.name()).collect();
+        let order: Vec<&str> = self.inputs.iter().map(Input::name).collect();
         let required = self.inputs.iter().filter(|input| input.is_required());
-        let required: Vec<&str> = required.map(|input| input.name()).collect();
+        let required: Vec<&str> = required.map(Input::name).collect();
         json!({ "components": { "schemas": { "Input": {
             "type": "object", "properties": properties, "required": required,
             "x-order-properties": order,

@@ -24,11 +24,8 @@ pub(super) fn kind(by_name: Kind, said: &Param) -> Kind {
 /// The value a cell stands for. `None`: the schema does not say, or nothing that fits was written.
 pub(super) fn read(said: &Param, cell: &str) -> Option<Value> {
     let trimmed = cell.trim();
-    let spelt = |value: &&Value| match value {
-        Value::String(word) => word == trimmed,
-        other => other.to_string() == trimmed,
-    };
-    if let Some(value) = said.allowed.iter().find(spelt) {
+    let spelling = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    if let Some(value) = said.allowed.iter().find(|value| spelling(value) == trimmed) {
         return Some(value.clone());
     }
     if said.kinds.contains(&Type::List) {

@@ -6,7 +6,8 @@ use boon::{Compiler, Draft, SchemaIndex, Schemas};
 use serde_json::{Map, Value};
 
 use super::Schema;
-use super::param::{Param, expects, quote};
+use super::clean::without;
+use super::param::{Kind, Param, TEXT_BOUNDS, expects, quote};
 use crate::domain::text;
 
 /// Parameters that every submission may have (atlas-api.md 1.6).
@@ -53,54 +54,47 @@ impl Rules {
     }
 }
 
-fn compile(name: &str, shape: &Value, compiled: &mut Schemas) -> Option<SchemaIndex> {
-    let mut once = |shape: Value, suffix: &str| {
-        let place = format!("mem:///{name}{suffix}");
+/// Adds a rule. One that is not understood is tried without its patterns.
+fn compile(name: &str, shape: &Value, rules: &mut Schemas) -> Option<SchemaIndex> {
+    let mut add = |shape: Value, place: String| {
         let mut compiler = Compiler::new();
         compiler.set_default_draft(Draft::V2020_12);
         compiler.add_resource(&place, shape).ok()?;
-        compiler.compile(&place, compiled).ok()
+        compiler.compile(&place, rules).ok()
     };
-    once(shape.clone(), "").or_else(|| {
+    add(shape.clone(), format!("mem:///{name}")).or_else(|| {
         let mut plain = shape.clone();
-        without_patterns(&mut plain);
-        once(plain, "-plain")
+        without(&mut plain, &["pattern"]);
+        add(plain, format!("mem:///{name}-plain"))
     })
 }
 
-fn without_patterns(shape: &mut Value) {
-    match shape {
-        Value::Object(map) => {
-            if map.get("pattern").is_some_and(Value::is_string) {
-                map.remove("pattern");
-            }
-            map.values_mut().for_each(without_patterns);
-        }
-        Value::Array(parts) => parts.iter_mut().for_each(without_patterns),
-        _ => {}
-    }
-}
-
-/// The part of an input that speaks of several parameters at once.
+/// The part of an input that speaks of several parameters at once. How texts must look is said of
+/// each by itself, and a part may not close what its neighbours add to.
 fn combinations(root: &Value) -> Option<Value> {
     let kept: Map<String, Value> = ["anyOf", "oneOf", "allOf"]
         .into_iter()
         .filter_map(|name| Some((name.to_owned(), root.get(name)?.clone())))
         .collect();
-    (!kept.is_empty()).then(|| Value::Object(kept))
+    if kept.is_empty() {
+        return None;
+    }
+    let mut shape = Value::Object(kept);
+    without(&mut shape, &TEXT_BOUNDS);
+    without(&mut shape, &["additionalProperties"]);
+    Some(shape)
 }
 
 /// What the alternatives of an input require, in words.
 fn alternatives(shape: &Value) -> String {
     let parts =
         ["anyOf", "oneOf"].into_iter().filter_map(|name| shape.get(name)?.as_array()).flatten();
-    let required = parts.filter_map(|part| {
-        let names = part.get("required")?.as_array()?.iter().filter_map(Value::as_str);
-        let names: Vec<String> =
-            names.filter(|name| *name != "model").map(|name| format!("`{name}`")).collect();
-        (!names.is_empty()).then(|| names.join(" and "))
+    let required = parts.map(|part| {
+        let names = part.get("required").and_then(Value::as_array).into_iter().flatten();
+        let names = names.filter_map(Value::as_str).filter(|name| *name != "model");
+        names.map(|name| format!("`{name}`")).collect::<Vec<_>>().join(" and ")
     });
-    required.take(4).collect::<Vec<_>>().join(", or ")
+    required.filter(|names| !names.is_empty()).take(4).collect::<Vec<_>>().join(", or ")
 }
 
 impl Schema {
@@ -122,7 +116,7 @@ impl Schema {
             faults.extend(self.check_one(model, name, value));
         }
         if let (Some((rule, needs)), true) = (&self.rules.whole, faults.is_empty())
-            && !self.rules.holds(Some(*rule), &whole(model, params))
+            && !self.rules.holds(Some(*rule), &self.whole(model, params))
         {
             let hint = if needs.is_empty() { String::new() } else { format!("; it needs {needs}") };
             let message = format!("these parameters do not go together for {model}{hint}");
@@ -150,6 +144,11 @@ impl Schema {
                 n + 1
             ));
         }
+        if value.is_object() && param.kinds.contains(&Kind::Table) {
+            return fault(format!(
+                "something in the table `{name}` does not fit what {model} takes"
+            ));
+        }
         let near = nearest_allowed(param, value).unwrap_or_default();
         fault(format!("`{name}` is {}; {model} takes {}{near}", quote(value), param.expects()))
     }
@@ -165,6 +164,18 @@ impl Schema {
             .filter(|_| items.iter().any(|item| self.rules.holds(rule, &full(item))))
     }
 
+    /// What is checked as a whole: the body, and what it will have without being sent.
+    fn whole(&self, model: &str, params: &Map<String, Value>) -> Value {
+        let mut all = params.clone();
+        all.insert("model".to_owned(), model.into());
+        for param in &self.params {
+            if let (Some(value), false) = (param.default(), all.contains_key(&param.name)) {
+                all.insert(param.name.clone(), value.clone());
+            }
+        }
+        Value::Object(all)
+    }
+
     fn unknown(&self, model: &str, name: &str) -> String {
         let shown = text::cut(&text::visible(name), 80);
         let names = || self.params.iter().map(|param| param.name.as_str());
@@ -175,13 +186,6 @@ impl Schema {
         let more = if self.params.len() > TOLD { " …" } else { "" };
         format!("unknown parameter `{shown}`; {model} takes {}{more}", told.join(", "))
     }
-}
-
-/// What is validated as a whole has its model in it, as the body has.
-fn whole(model: &str, params: &Map<String, Value>) -> Value {
-    let mut all = params.clone();
-    all.insert("model".to_owned(), model.into());
-    Value::Object(all)
 }
 
 fn nearest_allowed(param: &Param, value: &Value) -> Option<String> {

@@ -20,12 +20,33 @@ const TYPES: [&str; 7] = ["string", "integer", "number", "boolean", "array", "ob
 const NUMBERS: [&str; 4] = ["minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"];
 const COUNTS: [&str; 4] = ["minLength", "maxLength", "minItems", "maxItems"];
 const SWITCHES: [&str; 3] = ["uniqueItems", "hidden", "disabled"];
+const SCHEMAS: [&str; 5] = ["anyOf", "oneOf", "allOf", "items", "additionalProperties"];
 const PARTS: [&str; 3] = ["anyOf", "oneOf", "allOf"];
 
 /// The harmless form of `schema`, whose references point into `document`.
 pub(super) fn clean(document: &Value, schema: &Value) -> Value {
     let mut cleaner = Cleaner { document, nodes: 0, trail: Vec::new() };
     cleaner.schema(schema, 0)
+}
+
+/// Takes keywords out of a cleaned schema at every depth. What stands in `properties` are names.
+pub(super) fn without(shape: &mut Value, keywords: &[&str]) {
+    match shape {
+        Value::Object(map) => {
+            map.retain(|keyword, _| !keywords.contains(&keyword.as_str()));
+            for (keyword, part) in map {
+                match part {
+                    Value::Object(properties) if keyword == "properties" => {
+                        properties.values_mut().for_each(|part| without(part, keywords));
+                    }
+                    part if SCHEMAS.contains(&keyword.as_str()) => without(part, keywords),
+                    _ => {}
+                }
+            }
+        }
+        Value::Array(parts) => parts.iter_mut().for_each(|part| without(part, keywords)),
+        _ => {}
+    }
 }
 
 struct Cleaner<'a> {

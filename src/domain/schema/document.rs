@@ -44,8 +44,8 @@ pub(super) fn params(root: &Value) -> Vec<Param> {
 
 /// Adds the properties of a schema and of what it is put together from. Alternatives require nothing
 /// by themselves.
-fn collect(schema: &Value, requires: bool, found: &mut Vec<Param>) {
-    let required: Vec<&str> = strings(schema.get("required")).filter(|_| requires).collect();
+fn collect(schema: &Value, binds: bool, found: &mut Vec<Param>) {
+    let required: Vec<&str> = strings(schema.get("required")).filter(|_| binds).collect();
     let properties = schema.get("properties").and_then(Value::as_object);
     for (name, shape) in properties.into_iter().flatten() {
         let needed = required.contains(&name.as_str());
@@ -57,7 +57,7 @@ fn collect(schema: &Value, requires: bool, found: &mut Vec<Param>) {
     for (keyword, all) in [("allOf", true), ("anyOf", false), ("oneOf", false)] {
         let parts = schema.get(keyword).and_then(Value::as_array);
         for part in parts.into_iter().flatten() {
-            collect(part, requires && all, found);
+            collect(part, binds && all, found);
         }
     }
     // A parent may require what a part of it describes.

@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use super::clean::without;
 use crate::domain::{MediaKey, text};
 
 /// Allowed values told in one message.
@@ -10,6 +11,8 @@ const TOLD: usize = 12;
 const ALTERNATIVES: usize = 4;
 /// How much of a value is quoted, in bytes.
 const QUOTE_LIMIT: usize = 60;
+/// What says how a text must look.
+pub(super) const TEXT_BOUNDS: [&str; 3] = ["pattern", "minLength", "maxLength"];
 /// Parameters with an address that is no file of the user's.
 const CALLBACKS: [&str; 3] = ["webhook_url", "callback_url", "notify_url"];
 
@@ -77,7 +80,7 @@ impl Param {
         param.medium = param.find_medium();
         if param.medium.is_some() {
             // A file stands as its hash until it is uploaded: what its URL must look like, the API says.
-            without_text_bounds(&mut param.shape);
+            without(&mut param.shape, &TEXT_BOUNDS);
         }
         param
     }
@@ -294,20 +297,6 @@ fn allowed(shape: &Value) -> Vec<Value> {
     let alternatives = ["anyOf", "oneOf"].into_iter().find_map(|name| shape.get(name)?.as_array());
     let values: Vec<Vec<Value>> = alternatives.into_iter().flatten().map(listed).collect();
     if values.iter().any(Vec::is_empty) { Vec::new() } else { values.concat() }
-}
-
-fn without_text_bounds(shape: &mut Value) {
-    if let Value::Object(map) = shape {
-        for name in ["pattern", "minLength", "maxLength"] {
-            map.remove(name);
-        }
-        for part in map.values_mut() {
-            match part {
-                Value::Array(parts) => parts.iter_mut().for_each(without_text_bounds),
-                part => without_text_bounds(part),
-            }
-        }
-    }
 }
 
 /// What a schema takes, in words.

@@ -154,6 +154,33 @@ fn a_model_may_need_one_of_several() {
 }
 
 #[test]
+fn parts_put_together_bind_together_and_not_against_each_other() {
+    let schema = schema(&json!({ "allOf": [
+        {
+            "properties": { "image": { "type": "string", "format": "uri", "pattern": "^https:" } },
+            "required": ["image"], "additionalProperties": false,
+        },
+        { "properties": { "size": { "type": "integer", "default": 6 } }, "required": ["size"] },
+    ] }));
+    let file = format!("upload:sha256-{}.png", "0".repeat(64));
+    assert_eq!(told(&schema, &json!({ "image": file })), Vec::<String>::new());
+    assert_eq!(told(&schema, &json!({ "size": 7 })), ["m needs `image`"]);
+}
+
+#[test]
+fn a_parameter_may_be_called_like_a_keyword() {
+    let schema = schema(&json!({ "properties": { "layout": {
+        "type": "object", "format": "x", "pattern": "(",
+        "properties": { "pattern": { "type": "integer" } },
+    } } }));
+    assert_eq!(told(&schema, &json!({ "layout": { "pattern": 1 } })), Vec::<String>::new());
+    assert_eq!(
+        told(&schema, &json!({ "layout": { "pattern": "x" } })),
+        ["something in the table `layout` does not fit what m takes"]
+    );
+}
+
+#[test]
 fn the_input_may_stand_in_a_request_body_only() {
     let input = json!({ "properties": { "text": { "type": "string" } }, "required": ["text"] });
     let inline = json!({ "paths": { "/x": { "post": {

@@ -16,8 +16,8 @@ fn refused(story: &Story, api: &Api, name: &str, text: &str) -> String {
     let ran = story.nightreel(["run", name]).at(api).end();
     assert_eq!((planned.code(), ran.code()), (2, 2), "{planned}\n{ran}");
     let lines = |ended: &Ended| {
-        let told = ended.err.lines().filter(|line| line.starts_with(name));
-        told.map(|line| format!("{line}\n")).collect::<String>()
+        let told: Vec<&str> = ended.err.lines().filter(|line| line.starts_with(name)).collect();
+        told.join("\n")
     };
     assert_eq!(lines(&planned), lines(&ran));
     assert_eq!(api.figures().submits, 0);
@@ -35,7 +35,7 @@ fn mistakes_in_a_csv_file_are_told_with_line_and_column() {
     let expected = format!(
         "m.csv:2:52: `duration` is 7; {FAST} takes one of 6, 10\n\
          m.csv:3:54: `go_fast` is `maybe`; {FAST} takes true or false\n\
-         m.csv:4: {FAST} needs `image`\n"
+         m.csv:4: {FAST} needs `image`"
     );
     assert_eq!(told, expected);
 }
@@ -100,7 +100,7 @@ fn a_first_frame_must_be_a_picture_the_model_takes() {
     story.file("text.png", "no picture at all, although it is long enough");
     story.file("right.png", png(512, 512));
     let rows = ["small.png", "wide.png", "named.jpg", "text.png", "right.png"];
-    let rows: String = rows.iter().map(|name| format!("{FAST},{name}\n")).collect();
+    let rows = rows.map(|name| format!("{FAST},{name}\n")).concat();
     let told = refused(&story, &api, "m.csv", &format!("model,image\n{rows}"));
     let lines: Vec<&str> = told.lines().collect();
     assert_eq!(lines.len(), 4, "{told}");

@@ -13,9 +13,9 @@ fn plan(story: &Story, url: &str, flags: &[&str]) -> Ended {
     story.nightreel(["plan", "m.csv", "--base-url", url]).with(flags).end()
 }
 
-fn document(properties: &serde_json::Value) -> Option<String> {
+fn document(properties: &serde_json::Value) -> String {
     let input = json!({ "properties": properties });
-    Some(json!({ "components": { "schemas": { "Input": input } } }).to_string())
+    json!({ "components": { "schemas": { "Input": input } } }).to_string()
 }
 
 #[test]
@@ -33,7 +33,7 @@ fn a_model_without_a_usable_schema_is_said_and_not_checked() {
         ("a/huge", "Video", Some(huge)),
     ]);
     let names = ["none", "empty", "broken", "deep", "huge"];
-    let rows: String = names.iter().map(|name| format!("a/{name},x,9\n")).collect();
+    let rows = names.map(|name| format!("a/{name},x,9\n")).concat();
     story.file("m.csv", format!("model,prompt,odd\n{rows}"));
     let planned = plan(&story, &api.url(), &[]);
     assert_eq!(planned.code(), 0, "{planned}");
@@ -67,7 +67,7 @@ fn schemas_are_fetched_once_without_the_key_and_only_where_they_may_be() {
     let story = Story::new();
     let api = Documents::start();
     let elsewhere = Documents::start();
-    api.offer(&[("a/own", "Video", document(&json!({ "prompt": { "type": "string" } })))]);
+    api.offer(&[("a/own", "Video", Some(document(&json!({ "prompt": { "type": "string" } }))))]);
     let other = json!({ "code": "200", "data": [
         { "model": "a/own", "type": "Video", "schema": format!("{}/schemas/a-own.json", api.url()) },
         { "model": "a/other", "type": "Video", "schema": format!("{}/s.json", elsewhere.url()) },

@@ -231,6 +231,7 @@ fn row(number: u64) -> NewJob {
             price: None,
             row: number + 1,
             position: Position::new(&"bench.csv".into(), number + 2, 0),
+            faults: Vec::new(),
         },
         price: Some(Micros(100_000)),
         invalid: None,

@@ -115,11 +115,10 @@ pub enum Command {
     },
     /// The same page, live, on loopback (not built yet)
     Dashboard,
-    /// The catalogue of models (not built yet)
-    Models {
-        /// Words to look for
-        words: Vec<String>,
-    },
+    /// The catalogue of models: what they take and what they cost
+    #[command(after_help = "Examples:\n  nightreel models\n  nightreel models image video\n  \
+        nightreel models show minimax/hailuo-02/fast\n  nightreel models --refresh")]
+    Models(ModelsArgs),
     /// Is everything ready for tonight? (not built yet)
     Check,
     /// The built-in API on loopback, with latencies and faults
@@ -374,6 +373,20 @@ pub struct VerifyArgs {
     /// Download missing or altered files again, for free
     #[arg(long)]
     pub repair: bool,
+}
+
+/// Flags of `models`.
+#[derive(Debug, Clone, Args)]
+pub struct ModelsArgs {
+    /// Words that must all be found; `show MODEL` tells what one model takes
+    #[arg(value_name = "WORDS")]
+    pub words: Vec<String>,
+    /// Ask the API, however new the kept catalogue is
+    #[arg(long)]
+    pub refresh: bool,
+    /// The API.
+    #[command(flatten)]
+    pub api: ApiArgs,
 }
 
 /// Flags of `simulate`.

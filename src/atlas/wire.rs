@@ -79,6 +79,12 @@ impl Envelope {
         }
     }
 
+    /// The whole answer.
+    #[must_use]
+    pub fn into_json(self) -> Value {
+        self.0
+    }
+
     /// A field beside `data`.
     #[must_use]
     pub fn get(&self, key: &str) -> Option<&Value> {

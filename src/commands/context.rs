@@ -161,6 +161,11 @@ impl Context {
         Ok(())
     }
 
+    /// Says something that the user should know and that stops nothing.
+    pub(super) fn note(&mut self, words: &str) -> anyhow::Result<()> {
+        Ok(writeln!(self.err, "note: {}", text::visible(words))?)
+    }
+
     /// Whether results are JSON.
     #[must_use]
     pub fn json(&self) -> bool {

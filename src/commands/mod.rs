@@ -4,8 +4,10 @@ mod completions;
 mod context;
 mod enqueue;
 mod finish;
+mod knowledge;
 mod list;
 mod manifests;
+mod models;
 mod plan;
 mod repair;
 mod requeue;
@@ -81,7 +83,11 @@ async fn dispatch(cli: Cli) -> Result<Exit, Failure> {
         Command::Man => completions::man(),
         Command::Report { .. } => Err(Failure::not_built("report")),
         Command::Dashboard => Err(Failure::not_built("dashboard")),
-        Command::Models { .. } => Err(Failure::not_built("models")),
+        Command::Models(mut args) => {
+            let simulation = simulate::Simulation::asked(&mut args.api)?;
+            let mut cx = open(args.api.partial())?;
+            done(models::models(&mut cx, &args, simulation.as_ref()).await)
+        }
         Command::Check => Err(Failure::not_built("check")),
     }
 }
@@ -89,8 +95,12 @@ async fn dispatch(cli: Cli) -> Result<Exit, Failure> {
 async fn plan_command(common: &Common, mut args: crate::cli::PlanArgs) -> Result<Exit, Failure> {
     let simulation = simulate::give_back(&mut args.api, &mut args.manifest.manifests)?;
     let flags = args.manifest.partial().over(args.api.partial());
-    let (mut cx, opened) = manifests::open(common, flags, &args.manifest)?;
+    let (mut cx, mut opened) = manifests::open(common, flags, &args.manifest)?;
     cx.simulated(simulation.is_some());
+    let known = knowledge::of(&mut cx, &mut opened, simulation.as_ref()).await?;
+    if let Some(lack) = known.lack() {
+        cx.note(&format!("{lack}; their rows were not checked"))?;
+    }
     let asked = plan::Asked { simulation, quote: args.quote, rows: args.rows };
     done(plan::plan(&mut cx, &opened, &asked, args.output_file.as_deref()).await)
 }

@@ -1,6 +1,6 @@
 //! `run`: plan, ask, bring into the ledger, let the lanes work, say what happened.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -14,9 +14,8 @@ use super::context::{Context, Failure, Wrong};
 use super::manifests::{self, Opened};
 use super::plan::{self, Asked, Plans};
 use super::simulate::Simulation;
-use super::{enqueue, finish, simulate};
+use super::{enqueue, finish, knowledge, simulate};
 use crate::atlas::Api;
-use crate::catalog;
 use crate::cli::{Common, RunArgs};
 use crate::domain::{Endpoint, Event, EventKind, Origin, clock, kill_point, text};
 use crate::exit::Exit;
@@ -33,21 +32,25 @@ const EVENTS: usize = 4096;
 /// Runs the manifests.
 pub(super) async fn run(common: &Common, mut args: RunArgs) -> Result<Exit, Failure> {
     let simulation = simulate::give_back(&mut args.api, &mut args.manifest.manifests)?;
-    let (mut cx, opened) = manifests::open(common, args.partial(), &args.manifest)?;
+    let (mut cx, mut opened) = manifests::open(common, args.partial(), &args.manifest)?;
     cx.simulated(simulation.is_some());
-    cx.not_built(&[("--no-schema", cx.settings.no_schema), ("--dashboard", args.dashboard)])?;
+    cx.not_built(&[("--dashboard", args.dashboard)])?;
     if cx.settings.on_unknown == OnUnknown::Resubmit && cx.settings.max_double.is_none() {
         return Err(Failure::wrong(
             "--on-unknown resubmit may pay twice: say how much at most with --max-double USD",
         ));
     }
+    let known = knowledge::of(&mut cx, &mut opened, simulation.as_ref()).await?;
     let asked = Asked { simulation, ..Asked::default() };
     let plans = plan_all(&mut cx, &opened, &asked).await?;
     plans.check(args.plan_hash.as_deref()).map_err(anyhow::Error::from)?;
     if nothing_to_do(&plans) {
         return Ok(finish::already_done(&mut cx, &plans.batches).await?);
     }
-    let night = Night { common: common.clone(), opened, plans };
+    if let Some(lack) = known.lack() {
+        return Err(Failure::wrong(format!("{lack}; nothing was sent")));
+    }
+    let night = Night { common: common.clone(), opened, plans, endpoints: known.endpoints };
     Ok(night.work(&mut cx, asked.simulation).await?)
 }
 
@@ -86,6 +89,8 @@ struct Night {
     common: Common,
     opened: Vec<Opened>,
     plans: Plans,
+    /// Where each model is submitted to.
+    endpoints: HashMap<String, Endpoint>,
 }
 
 impl Night {
@@ -139,7 +144,6 @@ impl Night {
         for folder in [cx.settings.state_dir.as_path(), artifacts.root()] {
             sync_above(folder)?;
         }
-        let endpoints = self.endpoints(&api, cx).await?;
         let ledger = Ledger::open(&cx.ledger_path()).await?;
         let name = uuid::Uuid::now_v7().to_string();
         let run = ledger.begin_run(&name).await?;
@@ -161,7 +165,7 @@ impl Night {
             artifacts,
             emergency,
             batches,
-            endpoints,
+            endpoints: std::mem::take(&mut self.endpoints),
             run: (run, name.clone()),
             limits: limits(&cx.settings),
             events: events.clone(),
@@ -199,27 +203,6 @@ impl Night {
         let Plans { batches, prices, .. } = &mut self.plans;
         enqueue::all(cx, ledger, origin, (&self.opened, batches, prices)).await
     }
-
-    /// Which endpoint each model is submitted to; asks the catalogue for models not built in.
-    async fn endpoints(
-        &self,
-        api: &Api,
-        cx: &Context,
-    ) -> anyhow::Result<HashMap<String, Endpoint>> {
-        let models: BTreeSet<String> =
-            self.plans.batches.iter().flat_map(|plan| plan.summary.models()).cloned().collect();
-        let (endpoints, unknown) = catalog::endpoints(api, &models)
-            .await
-            .map_err(|error| Wrong(format!("the catalogue of models cannot be read: {error}")))?;
-        if unknown.is_empty() || cx.settings.skip_invalid {
-            return Ok(endpoints);
-        }
-        Err(Wrong(format!(
-            "the API has no video, image or audio model {}; look at the model's page for its id",
-            unknown.join(", ")
-        ))
-        .into())
-    }
 }
 
 /// What an earlier run could not write into the ledger comes first.
@@ -256,7 +239,8 @@ fn refuse_network(settings: &Settings) -> Result<(), Wrong> {
     }
 }
 
-fn make_state_dir(path: &Path) -> anyhow::Result<()> {
+/// Makes the state folder, for its owner only.
+pub(super) fn make_state_dir(path: &Path) -> anyhow::Result<()> {
     let mut builder = std::fs::DirBuilder::new();
     builder.recursive(true);
     #[cfg(unix)]

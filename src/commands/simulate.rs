@@ -83,7 +83,8 @@ impl Simulation {
         self.serve(Some(folder.join("book.jsonl"))).await
     }
 
-    async fn serve(&self, book: Option<PathBuf>) -> anyhow::Result<Simulator> {
+    /// Serves; without a book it knows nothing of what was paid for.
+    pub(super) async fn serve(&self, book: Option<PathBuf>) -> anyhow::Result<Simulator> {
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
         let scenario = self.scenario.clone();
         Ok(Simulator::start(Options { address, scenario, book, key: None }).await?)

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde_json::{Map, Value};
 
-use super::diagnostic::Position;
+use super::diagnostic::{Diagnostic, Position};
 use super::money::Micros;
 use super::request::{MediaFile, Request};
 
@@ -29,6 +29,9 @@ pub struct JobSpec {
     pub row: u64,
     /// Where the row stands.
     pub position: Position,
+    /// What the schema of its model has against it, each with its place. It matters only for what
+    /// would still be submitted: schemas change, and what is paid for is paid for.
+    pub faults: Vec<Diagnostic>,
 }
 
 /// The API's name of a prediction: opaque, percent-encoded wherever it enters a URL.

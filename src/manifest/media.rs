@@ -10,8 +10,10 @@ use std::path::{Path, PathBuf};
 
 use super::field::quoted;
 use super::input;
+use super::picture::{self, Header};
 use crate::domain::digest::Hasher;
-use crate::domain::{MediaFile, MediaKey, text};
+use crate::domain::schema::Picture;
+use crate::domain::{Digest, MediaFile, MediaKey, text};
 
 /// Extensions the API classifies uploads by (atlas-api.md 1.4): pictures, films and sounds.
 const MEDIA: [&str; 21] = [
@@ -80,12 +82,13 @@ impl Name {
 pub(super) struct Files {
     folder: PathBuf,
     known: HashMap<PathBuf, Result<MediaFile, String>>,
+    headers: HashMap<Digest, Result<Header, String>>,
 }
 
 impl Files {
     /// Paths are relative to `folder`.
     pub(super) fn new(folder: &Path) -> Self {
-        Self { folder: folder.to_owned(), known: HashMap::new() }
+        Self { folder: folder.to_owned(), known: HashMap::new(), headers: HashMap::new() }
     }
 
     /// The file that `value` of a parameter refers to. `None`: the text is sent as it stands.
@@ -108,6 +111,19 @@ impl Files {
         self.local(&self.folder.join(value), known)
             .map(Some)
             .map_err(|problem| format!("the file {} {problem}", quoted(value)))
+    }
+
+    /// Why a file is no picture of the kind that is wanted.
+    pub(super) fn unfit(&mut self, file: &MediaFile, wanted: &Picture) -> Option<String> {
+        if self.headers.len() >= REMEMBERED {
+            self.headers.clear();
+        }
+        let header = self.headers.entry(file.key.sha256);
+        let name = file.path.file_name()?.to_string_lossy();
+        match header.or_insert_with(|| picture::header(&file.path)) {
+            Ok(header) => picture::unfit(*header, &name, file.bytes, wanted),
+            Err(problem) => Some(format!("the picture {} {problem}", quoted(&name))),
+        }
     }
 
     fn local(&mut self, path: &Path, extension: String) -> Result<MediaFile, String> {
@@ -153,7 +169,7 @@ fn read(path: &Path, extension: String) -> Result<MediaFile, String> {
     Ok(MediaFile { key, path: path.to_owned(), bytes })
 }
 
-fn hash(file: &mut File) -> std::io::Result<(crate::domain::Digest, u64)> {
+fn hash(file: &mut File) -> std::io::Result<(Digest, u64)> {
     let mut hasher = Hasher::default();
     let mut buffer = vec![0; 64 << 10];
     let mut bytes = 0;

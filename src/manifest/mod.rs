@@ -6,8 +6,8 @@
 //!                                                 ▲ matrix × count
 //! ```
 //!
-//! CSV is a stream: one row is in memory at a time. Nothing is sent, priced or written here, and
-//! what a model requires is checked where models are known.
+//! CSV is a stream: one row is in memory at a time. Nothing is sent, priced or written here. What
+//! models take is handed in by whoever knows them (`domain::schema`).
 
 mod columns;
 mod csv;
@@ -18,6 +18,8 @@ mod matrix;
 mod media;
 mod output;
 mod param;
+mod picture;
+mod reading;
 mod render;
 mod row;
 mod rows;
@@ -26,6 +28,7 @@ mod span;
 mod toml;
 mod value;
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -33,7 +36,7 @@ use self::csv::{Records, Table};
 use self::field::{At, Owned, Slot};
 use self::matrix::Axes;
 use self::toml::{Document, Job};
-use crate::domain::{Diagnostic, Micros, Position, text};
+use crate::domain::{Diagnostic, Inputs, Micros, Position, text};
 
 pub use self::rows::Rows;
 pub use self::toml::RunTable;
@@ -67,7 +70,7 @@ pub enum Source {
 
 /// A manifest whose tables and header are read and checked, and whose rows are not yet.
 #[derive(Debug)]
-pub struct Manifest(Arc<Opened>);
+pub struct Manifest(Arc<Opened>, Arc<Inputs>);
 
 /// What an opened manifest and its passes share.
 #[derive(Debug)]
@@ -108,7 +111,7 @@ pub fn open(source: &Source) -> Result<Manifest, Vec<Diagnostic>> {
     }
     opened.batch = opened.named(place.stem.as_deref())?.into();
     opened.find_rows()?;
-    Ok(Manifest(Arc::new(opened)))
+    Ok(Manifest(Arc::new(opened), Arc::default()))
 }
 
 impl Manifest {
@@ -145,7 +148,24 @@ impl Manifest {
     /// The jobs, read from the beginning. May be called again: local files are then looked at again.
     pub fn rows(&self) -> Result<Rows, Vec<Diagnostic>> {
         let records = self.0.table.as_ref().map(|table| self.0.records(table));
-        Ok(Rows::new(&self.0, records.transpose()?))
+        Ok(Rows::new(&self.0, records.transpose()?, &self.1))
+    }
+
+    /// Takes note of what is known of the models. From now on it decides how cells are read, and
+    /// what it has against a row is told with the row.
+    pub fn know(&mut self, inputs: &Arc<Inputs>) {
+        self.1 = Arc::clone(inputs);
+    }
+
+    /// What is known of the models.
+    #[must_use]
+    pub fn inputs(&self) -> &Inputs {
+        &self.1
+    }
+
+    /// The models that rows name. Rows that cannot be read are left out.
+    pub fn models(&self) -> Result<BTreeSet<String>, Vec<Diagnostic>> {
+        Ok(self.rows()?.models())
     }
 
     /// About how many jobs there are, for progress; `None` where nothing is known.

@@ -105,6 +105,7 @@ mod tests {
             price: None,
             row: 1,
             position: Position::new(&"m.csv".into(), 2, 0),
+            faults: Vec::new(),
         };
         let known = Outputs::new(&"b".into()).example(&job);
         let names: Vec<_> = known.keys().map(String::as_str).collect();

@@ -6,10 +6,12 @@ use serde_json::Value;
 
 use super::field::{At, Field, Kind, Mistake, Param, Raw, quoted};
 use super::media::Files;
+use super::reading;
 use super::render::{Renderer, Scope};
 use super::value::literal;
 use crate::domain::request::MEDIA_PREFIX;
-use crate::domain::{MediaFile, text};
+use crate::domain::schema;
+use crate::domain::{MediaFile, Schema, template, text};
 
 /// The most bytes a prompt may have.
 const PROMPT_LIMIT: usize = 1 << 20;
@@ -19,6 +21,16 @@ pub(super) struct Params {
     /// The templates.
     pub(super) renderer: Renderer,
     files: Files,
+}
+
+/// A parameter as a row gives it.
+pub(super) struct Given {
+    /// What is sent.
+    pub(super) value: Value,
+    /// What it would be if nothing were known of the model, where that is something else.
+    pub(super) unread: Option<Value>,
+    /// What the model has against its file.
+    pub(super) fault: Option<String>,
 }
 
 impl Params {
@@ -31,24 +43,62 @@ impl Params {
     pub(super) fn value(
         &mut self,
         field: &Field<'_>,
-        param: &Param,
+        (param, schema): (&Param, Option<&Schema>),
         scope: &Scope<'_>,
         media: &mut Vec<MediaFile>,
-    ) -> Result<Value, Vec<Mistake>> {
-        let value = match field.raw {
-            Raw::Cell(cell) => self
-                .text(field.at, cell, scope)
-                .and_then(|text| typed(param.kind, text).map_err(|message| field.at.says(message))),
-            Raw::Typed(value) => self.rendered(field.at, value, scope),
-        };
-        let mut value = value.map_err(|mistake| vec![mistake])?;
+    ) -> Result<Given, Vec<Mistake>> {
+        let said = schema.and_then(|schema| schema.param(&param.name));
+        let kind = said.map_or(param.kind, |said| reading::kind(param.kind, said));
+        let both = self.both(field, param.kind, said, scope).map_err(|mistake| vec![mistake])?;
+        let (mut value, mut unread) = both;
         let mut problems = Vec::new();
         problems.extend(too_long(param, &value));
-        self.settle(param.kind, &mut value, media, &mut problems);
-        if problems.is_empty() {
-            return Ok(value);
+        let before = media.len();
+        self.settle(kind, &mut value, media, &mut problems);
+        if let Some(unread) = &mut unread {
+            self.settle(param.kind, unread, &mut Vec::new(), &mut Vec::new());
         }
-        Err(problems.into_iter().map(|problem| field.at.says(problem)).collect())
+        if !problems.is_empty() {
+            return Err(problems.into_iter().map(|problem| field.at.says(problem)).collect());
+        }
+        let picture = schema.and_then(Schema::picture);
+        let fault = picture
+            .filter(|_| said.is_some_and(|said| said.medium == Some(schema::Medium::Image)))
+            .and_then(|picture| {
+                media[before..].iter().find_map(|file| self.files.unfit(file, picture))
+            });
+        Ok(Given { value, unread, fault })
+    }
+
+    /// The value as the model's schema has it read, and as it would be read without, where that
+    /// is another.
+    fn both(
+        &mut self,
+        field: &Field<'_>,
+        kind: Kind,
+        said: Option<&schema::Param>,
+        scope: &Scope<'_>,
+    ) -> Result<(Value, Option<Value>), Mistake> {
+        let (text, plain) = match field.raw {
+            Raw::Cell(cell) => {
+                let text = self.text(field.at, cell, scope)?;
+                let plain = typed(kind, text.clone());
+                (Some(text), plain)
+            }
+            Raw::Typed(value) => {
+                let rendered = self.rendered(field.at, value, scope)?;
+                // A template gives a text, also where its variable is a number.
+                let template = value.as_str().is_some_and(template::is_template);
+                (rendered.as_str().filter(|_| template).map(str::to_owned), Ok(rendered))
+            }
+        };
+        let read = said.zip(text).and_then(|(said, text)| reading::read(said, &text));
+        let wrong = |message: String| field.at.says(message);
+        match (read, plain) {
+            (None, plain) => Ok((plain.map_err(wrong)?, None)),
+            (Some(read), Ok(plain)) if read == plain => Ok((read, None)),
+            (Some(read), plain) => Ok((read, plain.ok())),
+        }
     }
 
     /// A text of the row, rendered.

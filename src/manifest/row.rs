@@ -1,5 +1,6 @@
 //! One row, one crossing of the matrix, one variant: a job, or everything that is wrong with it.
 
+use std::borrow::Cow;
 use std::cell::OnceCell;
 use std::path::Path;
 use std::sync::Arc;
@@ -12,7 +13,8 @@ use super::matrix::Axes;
 use super::output::Outputs;
 use super::param::Params;
 use super::render::Scope;
-use crate::domain::{JobSpec, MediaFile, Micros, Position, Request, template};
+use crate::domain::schema::Known;
+use crate::domain::{Inputs, JobSpec, MediaFile, Micros, Position, Request, Schema, template};
 
 /// The most variants of one row.
 const COUNT_LIMIT: u64 = 1000;
@@ -22,6 +24,7 @@ pub(super) struct Builder {
     params: Params,
     outputs: Outputs,
     keys: Keys,
+    inputs: Arc<Inputs>,
 }
 
 /// What a job is made of.
@@ -50,12 +53,16 @@ pub(super) struct Wanted<'a> {
 #[derive(Default)]
 struct Draft<'a> {
     id: Option<String>,
-    model: Option<String>,
+    model: String,
     output: Option<(&'a str, At)>,
     priority: i64,
     price: Option<Micros>,
     params: Map<String, Value>,
+    /// Parameters that would be something else if nothing were known of the model.
+    unread: Map<String, Value>,
     media: Vec<MediaFile>,
+    /// What the model's schema has against the row.
+    faults: Vec<Mistake>,
 }
 
 /// How many variants the row with these fields has. What is wrong with a row whatever the crossing
@@ -103,16 +110,37 @@ fn one_id_for_all(field: &Field<'_>, axes: &Axes) -> Option<Mistake> {
 
 impl Builder {
     /// For one pass over the manifest of `batch`, whose media paths are relative to `folder`.
-    pub(super) fn new(batch: &Arc<str>, folder: &Path) -> Self {
-        Self { params: Params::new(folder), outputs: Outputs::new(batch), keys: Keys::default() }
+    pub(super) fn new(batch: &Arc<str>, folder: &Path, inputs: &Arc<Inputs>) -> Self {
+        Self {
+            params: Params::new(folder),
+            outputs: Outputs::new(batch),
+            keys: Keys::default(),
+            inputs: Arc::clone(inputs),
+        }
     }
 
-    /// The job, or all mistakes in it. `name_of` names the place of a job seen before.
+    /// The model of a row, where it can be read, and whether another crossing may have another.
+    pub(super) fn model_of(&mut self, wanted: &Wanted<'_>) -> Option<(String, bool)> {
+        let field = wanted.fields.iter().find(|field| *field.slot == Slot::Model)?;
+        let is_template = template::is_template(plain(field.raw));
+        let vars = if is_template { variables(wanted) } else { Map::new() };
+        let scope = Scope {
+            vars: &vars,
+            row: wanted.row,
+            variant: wanted.variant,
+            id: None,
+            known: OnceCell::new(),
+        };
+        Some((self.model(field, &scope).ok()?, is_template))
+    }
+
+    /// The job with what its model's schema has against it, or all mistakes in it. `name_of` names
+    /// the place of a job seen before.
     pub(super) fn build(
         &mut self,
         wanted: &Wanted<'_>,
         name_of: impl Fn(Seen) -> String,
-    ) -> Result<JobSpec, Vec<Mistake>> {
+    ) -> Result<(JobSpec, Vec<Mistake>), Vec<Mistake>> {
         let vars = variables(wanted);
         let mut scope = Scope {
             vars: &vars,
@@ -127,13 +155,18 @@ impl Builder {
             Ok(id) => draft.id = id,
             Err(mistake) => mistakes.push(mistake),
         }
+        let model = wanted.fields.iter().find(|field| *field.slot == Slot::Model);
+        match model.map(|field| self.model(field, &scope)) {
+            Some(Ok(model)) => draft.model = model,
+            Some(Err(mistake)) => mistakes.push(mistake),
+            None => mistakes.push(At::Row.says("this row names no `model`")),
+        }
+        let inputs = Arc::clone(&self.inputs);
+        let schema = inputs.schema(&draft.model);
         for field in wanted.fields {
-            if let Err(found) = self.put(field, &scope, &mut draft) {
+            if let Err(found) = self.put(field, schema, &scope, &mut draft) {
                 mistakes.extend(found);
             }
-        }
-        if !wanted.fields.iter().any(|field| *field.slot == Slot::Model) {
-            mistakes.push(At::Row.says("this row names no `model`"));
         }
         if !mistakes.is_empty() {
             return Err(mistakes);
@@ -173,13 +206,13 @@ impl Builder {
     fn put<'a>(
         &mut self,
         field: &Field<'a>,
+        schema: Option<&Schema>,
         scope: &Scope<'_>,
         draft: &mut Draft<'a>,
     ) -> Result<(), Vec<Mistake>> {
         let wrong = |message: String| vec![field.at.says(message)];
         match field.slot {
-            Slot::Id | Slot::Count | Slot::Var(_) => {}
-            Slot::Model => draft.model = Some(self.model(field, scope).map_err(|m| vec![m])?),
+            Slot::Id | Slot::Model | Slot::Count | Slot::Var(_) => {}
             Slot::Output => draft.output = Some((plain(field.raw), field.at)),
             Slot::Priority => draft.priority = priority(field.raw).map_err(wrong)?,
             Slot::Price => {
@@ -187,8 +220,10 @@ impl Builder {
                 draft.price = Some(price.map_err(|error| wrong(error.to_string()))?);
             }
             Slot::Param(param) => {
-                let value = self.params.value(field, param, scope, &mut draft.media)?;
-                draft.params.insert(param.name.clone(), value);
+                let given = self.params.value(field, (param, schema), scope, &mut draft.media)?;
+                draft.faults.extend(given.fault.map(|message| field.at.says(message)));
+                draft.unread.extend(given.unread.map(|value| (param.name.clone(), value)));
+                draft.params.insert(param.name.clone(), given.value);
             }
         }
         Ok(())
@@ -210,13 +245,17 @@ impl Builder {
         wanted: &Wanted<'_>,
         draft: Draft<'_>,
         mut vars: Map<String, Value>,
-    ) -> Result<JobSpec, Mistake> {
-        let request = Request { model: draft.model.unwrap_or_default(), params: draft.params };
+    ) -> Result<(JobSpec, Vec<Mistake>), Mistake> {
+        let request = Request { model: draft.model, params: draft.params };
+        let mut faults = draft.faults;
+        faults.extend(self.against(wanted.fields, &request));
         if wanted.count > 1 {
             vars.insert("variant".to_owned(), wanted.variant.into());
         }
         let job = JobSpec {
-            key: draft.id.unwrap_or_else(|| self.keys.of(request.digest(), wanted.seen())),
+            key: draft.id.unwrap_or_else(|| {
+                self.keys.of(unread(&request, draft.unread).digest(), wanted.seen())
+            }),
             request,
             media: draft.media,
             output: draft.output.map(|(output, _)| output.trim().to_owned()),
@@ -225,10 +264,30 @@ impl Builder {
             price: draft.price,
             row: wanted.row,
             position: wanted.position.clone(),
+            faults: Vec::new(),
         };
         let at = draft.output.map_or(At::Row, |(_, at)| at);
         self.outputs.check(&job, at, &mut self.params.renderer)?;
-        Ok(job)
+        Ok((job, faults))
+    }
+
+    /// What is known against a request to its model, at the fields it is about.
+    fn against(&self, fields: &[Field<'_>], request: &Request) -> Vec<Mistake> {
+        let place = |wanted: &str| {
+            fields
+                .iter()
+                .find(|field| field.slot.name() == wanted && !matches!(field.slot, Slot::Var(_)))
+        };
+        let at = |name: &str| place(name).map_or(At::Row, |field| field.at);
+        match self.inputs.get(&request.model) {
+            None => Vec::new(),
+            Some(Known::Refused(why)) => vec![at("model").says(why.as_str())],
+            Some(Known::Schema(schema)) => schema
+                .check(&request.model, &request.params)
+                .into_iter()
+                .map(|fault| fault.param.as_deref().map_or(At::Row, at).says(fault.message))
+                .collect(),
+        }
     }
 }
 
@@ -236,6 +295,17 @@ impl Wanted<'_> {
     fn seen(&self) -> Seen {
         Seen::on(self.position.line, self.in_table)
     }
+}
+
+/// The request as it would be if nothing were known of its model: keys are made of it, so that a
+/// schema that comes, goes or changes gives no row another key.
+fn unread(request: &Request, differing: Map<String, Value>) -> Cow<'_, Request> {
+    if differing.is_empty() {
+        return Cow::Borrowed(request);
+    }
+    let mut request = request.clone();
+    request.params.extend(differing);
+    Cow::Owned(request)
 }
 
 /// The row's variables: axes of the matrix and `var.NAME`.

@@ -3,6 +3,7 @@
 //! In memory are one row, and across rows: a few words for each key, the templates and files used
 //! last. A manifest of a million rows costs no more than its keys.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::Opened;
@@ -10,7 +11,7 @@ use super::csv::Records;
 use super::field::{At, Field, Mistake, Raw};
 use super::key::Seen;
 use super::row::{self, Builder, Wanted};
-use crate::domain::{Diagnostic, JobSpec, Position};
+use crate::domain::{Diagnostic, Inputs, JobSpec, Position};
 
 /// The jobs of a manifest. A row that is wrong gives an error with all its mistakes, never an empty
 /// one, and the rows behind it follow. A mistake in something many rows share, such as a default,
@@ -44,9 +45,13 @@ enum Source {
 
 impl Rows {
     /// From the beginning of the manifest.
-    pub(super) fn new(opened: &Arc<Opened>, records: Option<Records>) -> Self {
+    pub(super) fn new(
+        opened: &Arc<Opened>,
+        records: Option<Records>,
+        inputs: &Arc<Inputs>,
+    ) -> Self {
         Self {
-            builder: Builder::new(&opened.batch, &opened.folder),
+            builder: Builder::new(&opened.batch, &opened.folder, inputs),
             opened: Arc::clone(opened),
             records,
             next_job: 0,
@@ -79,20 +84,41 @@ impl Rows {
     fn build(&mut self, current: Current) -> Result<JobSpec, Vec<Diagnostic>> {
         let row =
             Row { opened: &self.opened, records: self.records.as_ref(), source: current.source };
-        let wanted = Wanted {
-            fields: &row.fields(),
-            axes: self.opened.axes(),
-            crossing: current.crossing,
-            count: current.count,
-            variant: current.variant,
-            row: self.number,
-            position: row.position(),
-            in_table: matches!(current.source, Source::Record),
-            output: self.opened.output(),
-        };
-        self.builder
-            .build(&wanted, |seen| self.opened.place_of(seen))
-            .map_err(|mistakes| row.diagnose(mistakes))
+        let fields = row.fields();
+        let wanted = row.wanted(&fields, current, self.number);
+        let built = self.builder.build(&wanted, |seen| self.opened.place_of(seen));
+        let (mut job, faults) = built.map_err(|mistakes| row.diagnose(mistakes))?;
+        job.faults = row.diagnose(faults);
+        Ok(job)
+    }
+
+    /// The models that the rows name, as far as they can be read.
+    pub(super) fn models(mut self) -> BTreeSet<String> {
+        let mut models = BTreeSet::new();
+        while let Some(loaded) = self.load() {
+            self.number += 1;
+            let Ok(mut current) = loaded else { continue };
+            let row = Row {
+                opened: &self.opened,
+                records: self.records.as_ref(),
+                source: current.source,
+            };
+            let fields = row.fields();
+            loop {
+                let wanted = row.wanted(&fields, current, self.number);
+                let Some((model, is_template)) = self.builder.model_of(&wanted) else { break };
+                if !models.contains(&model) {
+                    models.insert(model);
+                }
+                // Only a template can name another model in another crossing.
+                current.variant = current.count;
+                match current.next(self.opened.axes().crossings()) {
+                    Some(next) if is_template => current = next,
+                    _ => break,
+                }
+            }
+        }
+        models
     }
 }
 
@@ -164,6 +190,20 @@ impl<'a> Row<'a> {
             .chain(own)
             .map(super::field::Owned::field)
             .collect()
+    }
+
+    fn wanted<'w>(&'w self, fields: &'w [Field<'a>], current: Current, number: u64) -> Wanted<'w> {
+        Wanted {
+            fields,
+            axes: self.opened.axes(),
+            crossing: current.crossing,
+            count: current.count,
+            variant: current.variant,
+            row: number,
+            position: self.position(),
+            in_table: matches!(current.source, Source::Record),
+            output: self.opened.output(),
+        }
     }
 
     fn position(&self) -> Position {

@@ -7,7 +7,7 @@ mod summary;
 
 use std::sync::Arc;
 
-use crate::catalog::{self, Price, Prices};
+use crate::catalog::{Price, Prices};
 use crate::domain::{Diagnostic, JobSpec, JobState, Micros, clock};
 use crate::ledger::{BatchId, Error, Known, Ledger};
 use crate::manifest::Manifest;
@@ -133,9 +133,11 @@ pub async fn walk(
         let walked = chunk
             .into_iter()
             .map(|row| {
-                row.map(|spec| {
+                row.map(|mut spec| {
                     let known = known.get(&spec.key).cloned();
-                    Box::new(judge(spec, known, on_change, prices))
+                    let is_checked = manifest.inputs().get(&spec.request.model).is_some();
+                    let faults = faults(&mut spec, is_checked);
+                    Box::new(judge(spec, faults, known, (on_change, prices)))
                 })
             })
             .collect();
@@ -143,24 +145,34 @@ pub async fn walk(
     }
 }
 
+/// What is known against submitting a row. Of a model nobody knows only a prompt or some other
+/// parameter is asked for.
+fn faults(spec: &mut JobSpec, is_checked: bool) -> Vec<Diagnostic> {
+    let mut faults = std::mem::take(&mut spec.faults);
+    if !is_checked && spec.request.params.is_empty() {
+        let model = &spec.request.model;
+        let lacks = format!("{model} needs a `prompt` or an input file; neither is given");
+        faults.push(spec.position.says(lacks));
+    }
+    faults
+}
+
 /// Decides one row.
 fn judge(
     spec: JobSpec,
+    faults: Vec<Diagnostic>,
     known: Option<Known>,
-    on_change: OnChange,
-    prices: &mut Prices,
+    (on_change, prices): (OnChange, &mut Prices),
 ) -> PlannedRow {
-    let lacks = catalog::lacks(&spec.request);
-    let (action, reason) = match (&lacks, &known) {
-        (Some(lacks), None) => (Action::Invalid, lacks.clone()),
+    let (action, reason) = match (faults.first(), &known) {
+        (Some(fault), None) => (Action::Invalid, fault.message.clone()),
         (_, None) => (Action::New, "not in the ledger yet".to_owned()),
         (_, Some(known)) if known.request_sha256 != spec.request.digest() => {
             changed(known, on_change)
         }
         (_, Some(known)) => by_state(known),
     };
-    let mut mistakes: Vec<Diagnostic> =
-        lacks.map(|lacks| spec.position.says(lacks)).into_iter().collect();
+    let mut mistakes = Vec::new();
     if action == Action::Changed && on_change == OnChange::Refuse {
         mistakes.push(spec.position.says(format!(
             "`{}` asks for something else than the job of that id in the ledger ({reason}); \
@@ -170,9 +182,14 @@ fn judge(
     }
     let reruns = action == Action::Changed && on_change == OnChange::Rerun;
     let costs = matches!(action, Action::New | Action::Retry) || reruns;
+    // What a model's schema says today is nothing to jobs that were submitted already.
+    if costs || action == Action::Invalid {
+        mistakes.extend(faults);
+    }
     // What costs nothing now is not asked about.
     let unasked = Price { amount: spec.price, source: "manifest" };
-    let Price { amount: price, source } = if costs { prices.of(&spec) } else { unasked };
+    let Price { amount: price, source } =
+        if costs && mistakes.is_empty() { prices.of(&spec) } else { unasked };
     PlannedRow { spec, action, reason, price, source, costs, known, mistakes }
 }
 

@@ -39,12 +39,27 @@ pub(super) struct Model {
     /// Whether it is offered; internal models are listed and refused.
     #[serde(default = "yes")]
     console: bool,
-    /// Whether a schema document exists.
-    #[serde(default = "yes")]
-    documented: bool,
+    /// Where its schema document has the input.
+    #[serde(default)]
+    schema: Form,
     /// `text` where the output is text rather than a file.
     #[serde(default)]
     gives: Option<String>,
+}
+
+/// How a schema document is written (atlas-api.md 1.5): live ones come in all of these forms.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Form {
+    /// The input stands under its name, and the request body refers to it.
+    #[default]
+    Named,
+    /// What stands under its name refers on, and requires `model` too.
+    Referred,
+    /// It stands in the request body only.
+    Body,
+    /// There is no document.
+    None,
 }
 
 /// All models.
@@ -177,7 +192,7 @@ impl Model {
             "output_modalities": [self.gives.clone().unwrap_or(self.kind.word().to_lowercase())],
             "priority": 1,
         });
-        if self.documented {
+        if self.schema != Form::None {
             entry["schema"] = json!(format!("{base}/schemas/{}.json", self.slug()));
         }
         entry
@@ -197,21 +212,36 @@ impl Model {
             Endpoint::Image => crate::atlas::wire::path::GENERATE_IMAGE,
             Endpoint::Audio => crate::atlas::wire::path::GENERATE_AUDIO,
         };
-        let input = json!({ "$ref": "#/components/schemas/Input" });
-        let document = json!({
+        let mut input = json!({
+            "type": "object",
+            "properties": self.inputs,
+            "required": self.required,
+            "x-order-properties": order,
+        });
+        let named = json!({ "$ref": "#/components/schemas/Input" });
+        let (body, schemas) = match self.schema {
+            Form::Named => (named, json!({ "Input": input })),
+            Form::Referred => {
+                input["properties"]["model"] = json!({ "type": "string", "default": self.id });
+                input["required"] =
+                    [&["model".to_owned()], self.required.as_slice()].concat().into();
+                let schemas = json!({
+                    "Input": { "$ref": "#/components/schemas/Parameters" },
+                    "Parameters": input,
+                });
+                (named, schemas)
+            }
+            Form::Body => (input, json!({})),
+            Form::None => return None,
+        };
+        Some(json!({
             "openapi": "3.0.0",
             "info": { "title": self.name, "version": "1.0.0" },
             "paths": { path: { "post": {
-                "requestBody": { "content": { "application/json": { "schema": input } } },
+                "requestBody": { "content": { "application/json": { "schema": body } } },
             } } },
-            "components": { "schemas": { "Input": {
-                "type": "object",
-                "properties": self.inputs,
-                "required": self.required,
-                "x-order-properties": order,
-            } } },
-        });
-        self.documented.then_some(document)
+            "components": { "schemas": schemas },
+        }))
     }
 
     fn modalities(&self) -> Vec<&'static str> {

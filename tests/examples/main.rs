@@ -114,7 +114,8 @@ fn every_manifest_of_the_repository_can_be_planned() {
     for manifest in all {
         let stage = Stage::copy_of(manifest.parent().unwrap());
         let name = manifest.file_name().unwrap().to_str().unwrap();
-        let planned = stage.run(&format!("plan {name}"));
+        // Models of the simulator are in its catalogue only.
+        let planned = stage.run(&format!("plan {name} --simulate"));
         let stderr = String::from_utf8_lossy(&planned.stderr);
         assert_eq!(planned.status.code(), Some(0), "{}: {stderr}", manifest.display());
         assert!(!stage.path("state").exists(), "planning {} made a ledger", manifest.display());

@@ -7,10 +7,10 @@ use crate::story::Story;
 
 const QUICK: &str = "[latency]\nkind = \"fixed\"\nlength = \"30ms\"\n";
 const MODEL: &str = "minimax/hailuo-02/t2v-standard";
-/// A PNG of one pixel.
+/// A PNG of one pixel, whose header says that it is large enough to be a first frame.
 const PIXEL: [u8; 70] = [
-    0x89, b'P', b'N', b'G', 13, 10, 26, 10, 0, 0, 0, 13, b'I', b'H', b'D', b'R', 0, 0, 0, 1, 0, 0,
-    0, 1, 8, 6, 0, 0, 0, 0x1f, 0x15, 0xc4, 0x89, 0, 0, 0, 13, b'I', b'D', b'A', b'T', 0x78, 0xda,
+    0x89, b'P', b'N', b'G', 13, 10, 26, 10, 0, 0, 0, 13, b'I', b'H', b'D', b'R', 0, 0, 2, 0, 0, 0,
+    2, 0, 8, 6, 0, 0, 0, 0x1f, 0x15, 0xc4, 0x89, 0, 0, 0, 13, b'I', b'D', b'A', b'T', 0x78, 0xda,
     0x63, 0x64, 0xf8, 0xcf, 0x50, 0x0f, 0, 0x03, 0x86, 0x01, 0x80, 0x5a, 0x34, 0x7d, 0x6b, 0, 0, 0,
     0, b'I', b'E', b'N', b'D', 0xae, 0x42, 0x60, 0x82,
 ];

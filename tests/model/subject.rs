@@ -120,6 +120,7 @@ fn new_job(key: &str, price: i64) -> NewJob {
         price: None,
         row: 1,
         position: Position::new(&"m.csv".into(), 1, 1),
+        faults: Vec::new(),
     };
     NewJob { spec, price: Some(Micros(price)), invalid: None }
 }

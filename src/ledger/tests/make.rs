@@ -52,6 +52,7 @@ pub(super) fn new_job(key: &str) -> NewJob {
             price: None,
             row: 1,
             position: Position::new(&"films.csv".into(), 2, 0),
+            faults: Vec::new(),
         },
         price: Some(PRICE),
         invalid: None,

@@ -133,7 +133,7 @@ fn exit_of(stop: &Stop) -> Exit {
         Stop::Key(_) | Stop::Balance(_) => Exit::Account,
         Stop::Budget | Stop::Price(_) => Exit::Budget,
         Stop::Deadline => Exit::Deadline,
-        Stop::Rejections(_) | Stop::Failures(_) => Exit::SomeFailed,
+        Stop::Rejections(_) | Stop::Failures(_) | Stop::Unclear(_) => Exit::SomeFailed,
         Stop::Misdirected(_) => Exit::Usage,
         Stop::Storage(_) => Exit::Internal,
     }

@@ -41,6 +41,8 @@ pub struct Job {
     pub waits: i64,
     /// When it came into the ledger.
     pub created_at: Timestamp,
+    /// The shape of its request; `None` in a job that came in before shapes were kept.
+    pub shape: Option<Digest>,
 }
 
 /// A job whose prediction is at the API or completed, with the attempt that paid for it.
@@ -116,8 +118,8 @@ pub(super) const AT_WORK: &str =
 pub(super) const AT_REST: &str = "j.batch_id IN (SELECT id FROM batches)";
 
 /// The columns of [`Job`].
-const JOB: &str = "j.id, j.batch_id, b.name AS batch_name, j.key, j.request, j.request_sha256, j.price, j.output, \
-     j.vars, j.row, j.tries, j.waits, j.created_at, j.state";
+const JOB: &str = "j.id, j.batch_id, b.name AS batch_name, j.key, j.request, j.request_sha256, j.shape, j.price, \
+     j.output, j.vars, j.row, j.tries, j.waits, j.created_at, j.state";
 
 impl Ledger {
     /// Pending jobs of a batch that are due, in the order they are to be submitted.
@@ -290,6 +292,7 @@ pub(super) fn job(row: &SqliteRow) -> Result<Job> {
         tries: row.get("tries"),
         waits: row.get("waits"),
         created_at: clock::from_millis(row.get("created_at")),
+        shape: row.get::<Option<&[u8]>, _>("shape").and_then(Digest::from_bytes),
     })
 }
 

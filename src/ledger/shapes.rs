@@ -7,23 +7,21 @@ use super::{BatchId, Ledger};
 use crate::domain::{Digest, Origin};
 
 impl Ledger {
-    /// Shapes with more than `many` pending jobs in a batch that never succeeded at this API, with
-    /// their model and the number of jobs.
+    /// Shapes of a batch's pending jobs that never succeeded at this API, with their model and the
+    /// number of jobs.
     pub async fn unproved(
         &self,
         batch: BatchId,
         origin: &Origin,
-        many: u64,
     ) -> Result<Vec<(Digest, String, u64)>> {
         let rows = sqlx::query(
             "SELECT shape, model, count(*) AS jobs FROM jobs j WHERE batch_id = ?1 \
              AND state = 'pending' AND shape IS NOT NULL AND NOT EXISTS \
              (SELECT 1 FROM shapes s WHERE s.origin = ?2 AND s.shape = j.shape) \
-             GROUP BY shape HAVING count(*) > ?3",
+             GROUP BY shape",
         )
         .bind(batch.0)
         .bind(origin.as_str().to_owned())
-        .bind(i64::try_from(many).unwrap_or(i64::MAX))
         .fetch_all(self.readers())
         .await
         .map_err(Error::on("counting shapes"))?;

@@ -28,6 +28,8 @@ pub enum Stop {
     Rejections(String),
     /// Too many paid generations failed.
     Failures(String),
+    /// Nobody knows what became of submissions of a kind that never succeeded.
+    Unclear(String),
     /// The disk or the ledger does not take any more.
     Storage(String),
 }
@@ -64,6 +66,10 @@ impl Stop {
             ),
             Self::Failures(said) => format!(
                 "too many generations failed ({said}); look at `nightreel list --long`, then run the same command again"
+            ),
+            Self::Unclear(said) => format!(
+                "nobody knows what became of too many submissions ({said}); `nightreel resolve` shows them, \
+                 the same command goes on"
             ),
             Self::Storage(said) => said.clone(),
         }

@@ -105,7 +105,7 @@ pub(super) async fn resume(shared: &Shared) -> Result<u64, Error> {
             let slot = paid
                 .completed_at
                 .is_none()
-                .then(|| shared.slots.occupy().with(shared.ramp.occupy(&paid.job.request)));
+                .then(|| shared.slots.occupy().with(shared.ramp.occupy(paid.job.shape)));
             let mut polling = Polling::new(shared, paid, slot);
             polling.of_earlier_run = true;
             shared.expect_first_polls(1);
@@ -281,7 +281,7 @@ async fn completed(
         kill_point("completion_due");
         shared.ledger.complete(attempt, &outputs, price).await?;
         kill_point("completed");
-        shared.generation_succeeded(&polling.paid.job.request).await?;
+        shared.generation_succeeded(&polling.paid.job).await?;
         watch_price(shared, &polling.paid, price).await;
         shared.wake_collect();
         return Ok(After::Left);

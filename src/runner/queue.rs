@@ -47,7 +47,7 @@ impl Queue {
                 if shared.is_blocked(job.batch) {
                     continue;
                 }
-                match shared.ramp.admit(&job.request) {
+                match shared.ramp.admit(job.shape) {
                     Admission::Held => held = true,
                     Admission::Free => return Ok(self.claim(job, None)),
                     Admission::Trial(trial) => return Ok(self.claim(job, Some(trial))),

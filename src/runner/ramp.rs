@@ -6,13 +6,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::Notify;
 
-use crate::domain::shape::Texts;
-use crate::domain::{Digest, Request};
+use crate::domain::Digest;
 
 /// More jobs of a shape than this must wait for it to be proved.
 pub(super) const MANY: u64 = 50;
 /// In flight at a time after the first success.
 const SECOND: u32 = 10;
+/// So many submissions that nobody knows the outcome of, without one success, end the trial.
+const LOST: u32 = 10;
 
 /// The shapes being proved.
 #[derive(Default)]
@@ -31,6 +32,7 @@ struct Stage {
     limit: u32,
     held: u32,
     succeeded: u32,
+    lost: u32,
 }
 
 /// A job of an unproved shape in flight; it is over when this is dropped.
@@ -61,17 +63,14 @@ pub(super) enum Step {
 impl Ramp {
     /// Begins to prove a shape.
     pub(super) fn prove(&self, shape: Digest) {
-        self.lock().insert(shape, Stage { limit: 1, held: 0, succeeded: 0 });
+        self.lock().insert(shape, Stage { limit: 1, held: 0, succeeded: 0, lost: 0 });
     }
 
-    /// Asks for a job that is due.
-    pub(super) fn admit(&self, request: &Request) -> Admission {
-        let mut shapes = self.lock();
-        if shapes.is_empty() {
-            return Admission::Free;
-        }
-        let shape = request.shape(Texts::Alike);
-        match shapes.get_mut(&shape) {
+    /// Asks for a job that is due. One without a shape is of a time before shapes were kept: no query
+    /// can leave it out, so it is never held.
+    pub(super) fn admit(&self, shape: Option<Digest>) -> Admission {
+        let Some(shape) = shape else { return Admission::Free };
+        match self.lock().get_mut(&shape) {
             None => Admission::Free,
             Some(stage) if stage.held >= stage.limit => Admission::Held,
             Some(stage) => Admission::Trial(self.trial(stage, shape)),
@@ -79,10 +78,9 @@ impl Ramp {
     }
 
     /// Counts a prediction that is in flight already, whatever the stage says.
-    pub(super) fn occupy(&self, request: &Request) -> Option<Trial> {
-        let mut shapes = self.lock();
-        let shape = request.shape(Texts::Alike);
-        shapes.get_mut(&shape).map(|stage| self.trial(stage, shape))
+    pub(super) fn occupy(&self, shape: Option<Digest>) -> Option<Trial> {
+        let shape = shape?;
+        self.lock().get_mut(&shape).map(|stage| self.trial(stage, shape))
     }
 
     fn trial(&self, stage: &mut Stage, shape: Digest) -> Trial {
@@ -91,12 +89,9 @@ impl Ramp {
     }
 
     /// Notes a success. Returns the step it leads to, if it leads to one.
-    pub(super) fn succeeded(&self, request: &Request) -> Option<Step> {
+    pub(super) fn succeeded(&self, shape: Option<Digest>) -> Option<Step> {
+        let shape = shape?;
         let mut shapes = self.lock();
-        if shapes.is_empty() {
-            return None;
-        }
-        let shape = request.shape(Texts::Alike);
         let stage = shapes.get_mut(&shape)?;
         stage.succeeded += 1;
         let step = match stage.succeeded {
@@ -113,6 +108,15 @@ impl Ramp {
         drop(shapes);
         self.inner.freed.notify_one();
         Some(step)
+    }
+
+    /// Notes that nobody will know what became of a trial: it may well be paid for. Returns how many
+    /// of its shape are so, where that is too many for a shape that never succeeded.
+    pub(super) fn lost(&self, trial: &Trial) -> Option<u32> {
+        let mut shapes = self.lock();
+        let stage = shapes.get_mut(&trial.shape)?;
+        stage.lost += 1;
+        (stage.succeeded == 0 && stage.lost >= LOST).then_some(stage.lost)
     }
 
     /// The shapes whose jobs cannot go now.
@@ -150,36 +154,60 @@ impl Drop for Trial {
 mod tests {
     use super::*;
 
-    fn request(prompt: &str) -> Request {
-        Request::from_canonical(&format!(r#"{{"model":"m","prompt":"{prompt}"}}"#)).unwrap()
+    const SHAPE: Option<Digest> = Some(Digest([7; 32]));
+
+    /// A ramp that proves one shape.
+    fn ramp() -> Ramp {
+        let ramp = Ramp::default();
+        ramp.prove(SHAPE.unwrap());
+        ramp
     }
 
     #[test]
     fn one_then_ten_then_all() {
-        let ramp = Ramp::default();
-        ramp.prove(request("any").shape(Texts::Alike));
-        let Admission::Trial(first) = ramp.admit(&request("a")) else { panic!("the first goes") };
-        assert!(matches!(ramp.admit(&request("b")), Admission::Held));
+        let ramp = ramp();
+        let Admission::Trial(first) = ramp.admit(SHAPE) else { panic!("the first goes") };
+        assert!(matches!(ramp.admit(SHAPE), Admission::Held));
         assert_eq!(ramp.full().len(), 1);
-        assert_eq!(ramp.succeeded(&request("a")), Some(Step::Few(10)));
+        assert_eq!(ramp.succeeded(SHAPE), Some(Step::Few(10)));
         drop(first);
-        let few: Vec<_> = (0..10).map(|n| ramp.admit(&request(&n.to_string()))).collect();
+        let few: Vec<_> = (0..10).map(|_| ramp.admit(SHAPE)).collect();
         assert!(few.iter().all(|admission| matches!(admission, Admission::Trial(_))));
-        assert!(matches!(ramp.admit(&request("c")), Admission::Held));
-        let steps: Vec<_> = (0..10).filter_map(|_| ramp.succeeded(&request("d"))).collect();
+        assert!(matches!(ramp.admit(SHAPE), Admission::Held));
+        let steps: Vec<_> = (0..10).filter_map(|_| ramp.succeeded(SHAPE)).collect();
         assert_eq!(steps, [Step::Proved]);
-        assert!(matches!(ramp.admit(&request("e")), Admission::Free));
+        assert!(matches!(ramp.admit(SHAPE), Admission::Free));
         drop(few);
     }
 
     #[test]
     fn a_failure_lets_the_next_one_try() {
-        let ramp = Ramp::default();
-        ramp.prove(request("any").shape(Texts::Alike));
+        let ramp = ramp();
         for _ in 0..3 {
-            let Admission::Trial(trial) = ramp.admit(&request("a")) else { panic!("one goes") };
-            assert!(matches!(ramp.admit(&request("b")), Admission::Held));
+            let Admission::Trial(trial) = ramp.admit(SHAPE) else { panic!("one goes") };
+            assert!(matches!(ramp.admit(SHAPE), Admission::Held));
             drop(trial);
         }
+    }
+
+    #[test]
+    fn ten_lost_trials_are_enough_unless_one_succeeded() {
+        for succeeds in [false, true] {
+            let ramp = ramp();
+            if succeeds {
+                ramp.succeeded(SHAPE);
+            }
+            let lose = || match ramp.admit(SHAPE) {
+                Admission::Trial(trial) => ramp.lost(&trial),
+                _ => panic!("one goes"),
+            };
+            assert!((0..9).all(|_| lose().is_none()));
+            assert_eq!(lose(), (!succeeds).then_some(10));
+        }
+    }
+
+    #[test]
+    fn a_job_without_a_shape_is_never_held() {
+        assert!(matches!(ramp().admit(None), Admission::Free));
     }
 }

@@ -141,7 +141,11 @@ async fn take_in(
     let now = clock::now();
     if hopeful == looked.missing.len() {
         for (unknown, _) in &looked.unclear {
-            shared.unknowns.take_slot(unknown.attempt);
+            let slot = shared.unknowns.take_slot(unknown.attempt);
+            if let Some(trial) = slot.as_ref().and_then(Slot::trial) {
+                shared.trial_lost(trial, &unknown.model).await;
+            }
+            drop(slot);
             if let Some(wait) = pay_again(shared, unknown).await? {
                 hopeful += 1;
                 again = again.min(wait);

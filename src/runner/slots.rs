@@ -87,6 +87,11 @@ impl Slot {
         self.trial = trial;
         self
     }
+
+    /// The trial it carries.
+    pub(super) const fn trial(&self) -> Option<&Trial> {
+        self.trial.as_ref()
+    }
 }
 
 impl Drop for Slot {

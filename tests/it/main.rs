@@ -23,6 +23,8 @@ mod ramp;
 mod repair;
 mod rerun;
 mod signals;
+#[path = "../common/sql.rs"]
+mod sql;
 #[path = "../common/story.rs"]
 mod story;
 mod unknowns;

@@ -6,11 +6,10 @@ use std::process::Command;
 use std::time::Duration;
 
 use rustix::process::Signal;
-use sqlx::ConnectOptions as _;
-use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 
 use crate::case::{Case, Seen};
 use crate::night::{Night, block_on};
+use crate::sql::{execute, open};
 
 const fn case(row: u8, name: &'static str, expected: &'static str, run: fn(&mut Seen)) -> Case {
     Case { row, name, expected, run }
@@ -213,20 +212,6 @@ fn moved(seen: &mut Seen, what: &str, away: fn(&Path), to: &Path) {
     seen.says(format!("{what}: exit {} with {charged} charged; repaired for free", ended.code()));
 }
 
-async fn open(path: &Path) -> SqliteConnection {
-    let options = SqliteConnectOptions::new().filename(path).disable_statement_logging();
-    options.connect().await.unwrap()
-}
-
-/// Does something with the ledger's file as another program would.
-fn sql(path: &Path, statement: &'static str) {
-    block_on(async {
-        let mut connection = open(path).await;
-        sqlx::query(statement).execute(&mut connection).await.unwrap();
-        sqlx::Connection::close(connection).await.unwrap();
-    });
-}
-
 /// Holds the ledger's write lock that long while a run goes on.
 fn held(night: &Night, length: Duration) -> crate::process::Ended {
     let mut run = night.run(&["--concurrency", "2"]).start();
@@ -340,7 +325,7 @@ fn schemas(seen: &mut Seen) {
     let night = Night::new(3, "");
     night.ends(0, &[]);
     let path = night.story.path("state/ledger.db");
-    sql(&path, "PRAGMA user_version = 99");
+    execute(&path, "PRAGMA user_version = 99");
     let text = fs::read_to_string(night.story.path("m.csv")).unwrap();
     night.story.file("m.csv", format!("{text}more,minimax/hailuo-02/t2v-standard,one more\n"));
     let ended = night.run(&[]).end();

@@ -35,6 +35,8 @@ mod process_rows;
 #[expect(dead_code, reason = "not every suite needs every helper")]
 #[path = "../artifacts/server.rs"]
 mod server;
+#[path = "../common/sql.rs"]
+mod sql;
 #[expect(dead_code, reason = "not every suite needs every helper")]
 #[path = "../common/story.rs"]
 mod story;

@@ -172,7 +172,7 @@ async fn a_ledger_of_the_first_schema_is_taken_over_with_all_it_holds() {
     let ledger = Ledger::open(&path).await.unwrap();
     let batches = ledger.batches(&[]).await.unwrap();
     assert_eq!(batches[0].tally.total(), 1);
-    let shapes = ledger.unproved(batches[0].id, &batches[0].origin, 0).await.unwrap();
+    let shapes = ledger.unproved(batches[0].id, &batches[0].origin).await.unwrap();
     assert!(shapes.is_empty(), "a job of the first schema has no shape and waits for no proof");
     assert!(folder.path().join("ledger.db.v1-backup").exists());
 }

@@ -93,7 +93,8 @@ fn each_post_follows_the_sync_of_its_intent_and_each_name_the_sync_of_its_file()
     let story = Story::of_jobs(JOBS);
     let api = Api::start(&story, "[latency]\nkind = \"fixed\"\nlength = \"20ms\"\n");
     let calls = "trace=pwrite64,fdatasync,fsync,renameat2,writev,sendto,sendmsg,write";
-    let code = strace(&story, &api, &["-y", "-x", "-s", "70000", "-e", calls, "-o", "trace"]);
+    let code =
+        strace(&story, &api, "100", &["-y", "-x", "-s", "70000", "-e", calls, "-o", "trace"]);
     assert_eq!(code, 0);
     let bytes = std::fs::read(story.path("trace")).unwrap();
     let trace = String::from_utf8_lossy(&bytes);

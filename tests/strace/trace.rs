@@ -18,13 +18,15 @@ pub(crate) fn step() -> Option<usize> {
     }
 }
 
-/// Runs the story's manifest under strace with these options. Returns the exit code, -1 after a kill.
-pub(crate) fn strace(story: &Story, api: &Api, options: &[&str]) -> i32 {
+/// Runs the story's manifest under strace with these options, one download at a time: strace counts for
+/// each thread, and so one thread makes most of them. Returns the exit code, -1 after a kill.
+pub(crate) fn strace(story: &Story, api: &Api, budget: &str, options: &[&str]) -> i32 {
     let status = Command::new("timeout")
         .args(["60", "strace", "-f", "-qq"])
         .args(options)
         .arg(env!("CARGO_BIN_EXE_nightreel"))
         .args(["run", "m.csv", "--base-url", api.url(), "--concurrency", "8"])
+        .args(["--downloads", "1", "--budget", budget])
         .current_dir(story.path(""))
         .env("ATLASCLOUD_API_KEY", "apikey-of-the-tests")
         .stdin(std::process::Stdio::null())

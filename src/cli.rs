@@ -133,6 +133,8 @@ pub enum Command {
     },
     /// The manual page on stdout
     Man,
+    /// The JSON Schema of a TOML manifest on stdout, for editors
+    ManifestSchema,
 }
 
 /// Where the API is and how to get there.

@@ -6,6 +6,7 @@ mod enqueue;
 mod finish;
 mod knowledge;
 mod list;
+mod manifest_schema;
 mod manifests;
 mod models;
 mod plan;
@@ -81,6 +82,7 @@ async fn dispatch(cli: Cli) -> Result<Exit, Failure> {
         }
         Command::Completions { shell } => completions::completions(shell),
         Command::Man => completions::man(),
+        Command::ManifestSchema => manifest_schema::manifest_schema(),
         Command::Report { .. } => Err(Failure::not_built("report")),
         Command::Dashboard => Err(Failure::not_built("dashboard")),
         Command::Models(mut args) => {

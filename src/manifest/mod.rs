@@ -11,6 +11,7 @@
 
 mod columns;
 mod csv;
+mod editors;
 mod field;
 mod input;
 mod key;
@@ -38,6 +39,7 @@ use self::matrix::Axes;
 use self::toml::{Document, Job};
 use crate::domain::{Diagnostic, Inputs, Micros, Position, text};
 
+pub use self::editors::json_schema;
 pub use self::rows::Rows;
 pub use self::toml::RunTable;
 

@@ -17,8 +17,10 @@ use super::span::Text;
 use super::value;
 use crate::domain::{Diagnostic, Micros, Position, text};
 
-const TABLES: [&str; 5] = ["batch", "defaults", "job", "matrix", "run"];
-const BATCH: [&str; 4] = ["budget", "name", "output", "rows"];
+/// The tables of a manifest.
+pub(super) const TABLES: [&str; 5] = ["batch", "defaults", "job", "matrix", "run"];
+/// The keys of `[batch]`.
+pub(super) const BATCH: [&str; 4] = ["budget", "name", "output", "rows"];
 
 /// What a TOML manifest says.
 #[derive(Debug)]

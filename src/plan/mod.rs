@@ -3,14 +3,18 @@
 //! `plan` prints it, `run` carries it out: both walk the manifest with the same function, so they
 //! cannot differ. The walk streams: a million rows cost no more memory than a thousand.
 
+mod reason;
 mod summary;
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::catalog::{Price, Prices};
-use crate::domain::{Diagnostic, JobSpec, JobState, Micros, clock};
-use crate::ledger::{BatchId, Error, Known, Ledger};
+use crate::domain::{Diagnostic, JobSpec, Micros, Request};
+use crate::ledger::{BatchId, Error, JobId, Known, Ledger, Past};
 use crate::manifest::Manifest;
+
+use reason::Standing;
 
 pub use summary::{Counts, Latencies, Latency, ModelCost, Summary};
 
@@ -124,24 +128,58 @@ pub async fn walk(
         if chunk.is_empty() {
             return Ok(());
         }
-        let keys: Vec<String> =
-            chunk.iter().filter_map(|row| row.as_ref().ok()).map(|spec| spec.key.clone()).collect();
-        let known = match ledger {
-            Some((ledger, batch)) if !keys.is_empty() => ledger.known(batch, &keys).await?,
-            _ => std::collections::HashMap::new(),
-        };
+        let looked = Looked::up(ledger, &chunk).await?;
         let walked = chunk
             .into_iter()
             .map(|row| {
                 row.map(|mut spec| {
-                    let known = known.get(&spec.key).cloned();
                     let is_checked = manifest.inputs().get(&spec.request.model).is_some();
                     let faults = faults(&mut spec, is_checked);
-                    Box::new(judge(spec, faults, known, (on_change, prices)))
+                    Box::new(judge(spec, faults, &looked, (on_change, prices)))
                 })
             })
             .collect();
         visit(walked).await?;
+    }
+}
+
+/// What the ledger knows of a chunk of rows.
+#[derive(Default)]
+struct Looked {
+    known: HashMap<String, Known>,
+    /// Of the jobs whose rows ask for something else.
+    requests: HashMap<JobId, Request>,
+    /// Of the jobs that came further than waiting.
+    pasts: HashMap<JobId, Past>,
+}
+
+impl Looked {
+    async fn up(
+        ledger: Option<(&Ledger, BatchId)>,
+        chunk: &[Result<JobSpec, Vec<Diagnostic>>],
+    ) -> Result<Self, Error> {
+        let specs = || chunk.iter().filter_map(|row| row.as_ref().ok());
+        let keys: Vec<String> = specs().map(|spec| spec.key.clone()).collect();
+        let Some((ledger, batch)) = ledger.filter(|_| !keys.is_empty()) else {
+            return Ok(Self::default());
+        };
+        let known = ledger.known(batch, &keys).await?;
+        let (mut differing, mut same) = (Vec::new(), Vec::new());
+        for spec in specs() {
+            match known.get(&spec.key) {
+                Some(known) if known.request_sha256 != spec.request.digest() => {
+                    differing.push(known.id);
+                }
+                Some(known) => same.push(known.id),
+                None => {}
+            }
+        }
+        let requests = ledger.requests(&differing).await?;
+        Ok(Self { requests, pasts: ledger.pasts(&same).await?, known })
+    }
+
+    fn standing<'a>(&'a self, known: &'a Known) -> Standing<'a> {
+        Standing { known, request: self.requests.get(&known.id), past: self.pasts.get(&known.id) }
     }
 }
 
@@ -161,16 +199,17 @@ fn faults(spec: &mut JobSpec, is_checked: bool) -> Vec<Diagnostic> {
 fn judge(
     spec: JobSpec,
     faults: Vec<Diagnostic>,
-    known: Option<Known>,
+    looked: &Looked,
     (on_change, prices): (OnChange, &mut Prices),
 ) -> PlannedRow {
+    let known = looked.known.get(&spec.key).cloned();
     let (action, reason) = match (faults.first(), &known) {
         (Some(fault), None) => (Action::Invalid, fault.message.clone()),
         (_, None) => (Action::New, "not in the ledger yet".to_owned()),
         (_, Some(known)) if known.request_sha256 != spec.request.digest() => {
-            changed(known, on_change)
+            looked.standing(known).changed(&spec.request, on_change)
         }
-        (_, Some(known)) => by_state(known),
+        (_, Some(known)) => looked.standing(known).unchanged(),
     };
     let mut mistakes = Vec::new();
     if action == Action::Changed && on_change == OnChange::Refuse {
@@ -191,53 +230,6 @@ fn judge(
     let Price { amount: price, source } =
         if costs && mistakes.is_empty() { prices.of(&spec) } else { unasked };
     PlannedRow { spec, action, reason, price, source, costs, known, mistakes }
-}
-
-fn changed(known: &Known, on_change: OnChange) -> (Action, String) {
-    let held = known.state.is_in_flight() || known.state == JobState::Unknown;
-    let reason = match on_change {
-        OnChange::Rerun if held => {
-            // What is paid for is collected first; the change is carried out by a later run.
-            return (Action::InFlight, format!("paid for with its old request, {}", known.state));
-        }
-        OnChange::Refuse => format!("{} there since {}", known.state, moment(known)),
-        OnChange::Rerun => format!("its request changed; it was {}", known.state),
-        OnChange::Keep => format!("its request changed; kept as it is, {}", known.state),
-    };
-    (Action::Changed, reason)
-}
-
-fn moment(known: &Known) -> String {
-    clock::local(clock::from_millis(known.updated_at))
-}
-
-fn by_state(known: &Known) -> (Action, String) {
-    let trouble = || {
-        known
-            .trouble
-            .as_ref()
-            .map_or_else(String::new, |(class, message)| format!("{class}: {message}"))
-    };
-    let since = || format!("{} since {}", known.state, moment(known));
-    match known.state {
-        JobState::Pending if known.trouble.is_some() => {
-            (Action::Retry, format!("tried before, {}", trouble()))
-        }
-        JobState::Pending => (Action::New, "in the ledger, not submitted yet".to_owned()),
-        JobState::Done => (Action::Done, since()),
-        JobState::Submitting | JobState::Submitted | JobState::Ready | JobState::Storing => {
-            (Action::InFlight, since())
-        }
-        JobState::Failed => {
-            (Action::Failed, format!("{}; `nightreel requeue` tries again", trouble()))
-        }
-        JobState::Unknown => (Action::Unknown, format!("counted as spent, {}", trouble())),
-        JobState::LostOutput | JobState::Quarantined => {
-            (Action::SetAside, format!("{}, {}", known.state, trouble()))
-        }
-        JobState::Canceled => (Action::Canceled, since()),
-        JobState::Invalid => (Action::New, "was invalid, is right now".to_owned()),
-    }
 }
 
 /// A diagnostic's file name for a manifest.

@@ -112,7 +112,7 @@ impl Said {
 }
 
 /// Every key a file may hold, in the order of the contract's table.
-pub(super) const KEYS: [&str; 32] = [
+pub const KEYS: [&str; 32] = [
     "state_dir",
     "output_dir",
     "base_url",

@@ -18,7 +18,9 @@ use crate::domain::{Diagnostic, Micros};
 #[cfg(feature = "kill-points")]
 pub use environment::arm_kill_points;
 pub use environment::{api_key, environment, log_filter, no_color};
-pub use file::{DEFAULT_CONFIG, from_table, load, parse_count, parse_money, parse_rate, parse_url};
+pub use file::{
+    DEFAULT_CONFIG, KEYS, from_table, load, parse_count, parse_money, parse_rate, parse_url,
+};
 pub use key::{KeyError, key_from_file};
 pub use partial::Partial;
 

@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "a helper that fails fails its test")]
 
 mod demo;
+mod schema;
 mod story;
 
 use std::collections::BTreeSet;
@@ -34,6 +35,9 @@ fn play(name: &str) {
     for step in &expected.steps {
         if let Some(accepted) = step.killed_after_accepted {
             stage.kill(&step.command, accepted);
+        }
+        if let Some(plan) = &step.plan {
+            assert_eq!(&stage.plan(&step.command), plan, "{name}: `{}`", step.command);
         }
         if let Some(result) = &step.result {
             let said = stage.json(&step.command);

@@ -31,6 +31,9 @@ pub(crate) struct Step {
     pub(crate) command: String,
     /// The part of `--format json` that is the same in every run.
     pub(crate) result: Option<Value>,
+    /// Instead of a result: what `plan --rows` says of each row, in order, as `KEY ACTION: REASON`,
+    /// with `TIME` for times.
+    pub(crate) plan: Option<Vec<String>>,
     /// Instead of a result: so many accepted predictions later it is killed.
     pub(crate) killed_after_accepted: Option<usize>,
 }
@@ -70,6 +73,20 @@ impl Stage {
         said["stderr"] = stderr.into_owned().into();
         assert_eq!(said["exit"].as_i64(), code.map(i64::from), "{line}: {said}");
         said
+    }
+
+    /// What a `plan` says of each row.
+    pub(crate) fn plan(&self, line: &str) -> Vec<String> {
+        let output = self.run(&format!("{line} --rows --format json"));
+        let said: Value = serde_json::from_slice(&output.stdout).unwrap();
+        let word = |row: &Value, name: &str| row[name].as_str().unwrap().to_owned();
+        let rows = said["batches"].as_array().unwrap().iter();
+        rows.flat_map(|batch| batch["jobs"].as_array().unwrap())
+            .map(|row| {
+                let reason = without_times(&word(row, "reason"));
+                format!("{} {}: {reason}", word(row, "key"), word(row, "action"))
+            })
+            .collect()
     }
 
     /// Runs a command line until its events tell of `accepted` predictions, and kills it there.
@@ -181,6 +198,23 @@ fn read(pipe: &mut impl std::io::Read) -> Vec<u8> {
     let mut bytes = Vec::new();
     pipe.read_to_end(&mut bytes).unwrap();
     bytes
+}
+
+/// The text with `TIME` where a date, a time of day and an offset stand.
+fn without_times(text: &str) -> String {
+    let is_date = |word: &str| word.len() == 10 && word.split('-').count() == 3;
+    let mut kept = Vec::new();
+    let mut words = text.split(' ');
+    while let Some(word) = words.next() {
+        if is_date(word) {
+            // The time of day, and the offset, which a colon may follow.
+            let offset = words.nth(1).unwrap_or_default();
+            kept.push(if offset.ends_with(':') { "TIME:" } else { "TIME" });
+        } else {
+            kept.push(word);
+        }
+    }
+    kept.join(" ")
 }
 
 fn copy(from: &Path, to: &Path) {

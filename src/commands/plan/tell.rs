@@ -12,6 +12,9 @@ use crate::domain::{Micros, clock, text};
 use crate::plan::Action;
 use crate::settings::Settings;
 
+/// Bytes of a reason shown in a line: room for three changed fields.
+const LONGEST_REASON: usize = 400;
+
 /// All plans for people, with what holds for them together.
 pub(super) fn write_all(
     out: &mut dyn Write,
@@ -118,7 +121,7 @@ fn write_rows(out: &mut dyn Write, plan: &Planned) -> std::io::Result<()> {
             text::visible(&row.key),
             row.action.as_str().to_owned(),
             row.price.map_or_else(|| "-".to_owned(), Micros::human),
-            text::cut(&text::visible(&row.reason), 120),
+            text::cut(&text::visible(&row.reason), LONGEST_REASON),
         ]);
     }
     table.write(out, "")

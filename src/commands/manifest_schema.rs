@@ -1,0 +1,13 @@
+//! `manifest-schema`: the JSON Schema of a TOML manifest, for editors.
+
+use super::Failure;
+use crate::exit::Exit;
+use crate::{manifest, settings};
+
+/// Prints it.
+pub(super) fn manifest_schema() -> Result<Exit, Failure> {
+    let schema = manifest::json_schema(&settings::KEYS);
+    let text = format!("{schema:#}\n");
+    super::context::stdout().write_all(text.as_bytes()).map_err(anyhow::Error::from)?;
+    Ok(Exit::Done)
+}

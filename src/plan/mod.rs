@@ -194,11 +194,12 @@ fn judge(
 }
 
 fn changed(known: &Known, on_change: OnChange) -> (Action, String) {
-    let held = known.state.is_in_flight() || known.state == JobState::Unknown;
+    let held = known.state.is_in_flight() || known.state == JobState::Unknown || known.open;
     let reason = match on_change {
         OnChange::Rerun if held => {
             // What is paid for is collected first; the change is carried out by a later run.
-            return (Action::InFlight, format!("paid for with its old request, {}", known.state));
+            let action = if known.open { Action::SetAside } else { Action::InFlight };
+            return (action, format!("paid for with its old request, {}", known.state));
         }
         OnChange::Refuse => format!("{} there since {}", known.state, moment(known)),
         OnChange::Rerun => format!("its request changed; it was {}", known.state),

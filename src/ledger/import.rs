@@ -59,6 +59,8 @@ pub struct Known {
     pub updated_at: i64,
     /// The price it will be sent for.
     pub price: Option<Micros>,
+    /// Whether it was set aside with an attempt that may yet bring its result.
+    pub open: bool,
 }
 
 impl Ledger {
@@ -72,7 +74,10 @@ impl Ledger {
     pub async fn known(&self, batch: BatchId, keys: &[String]) -> Result<HashMap<String, Known>> {
         let mut query = QueryBuilder::<Sqlite>::new(
             "SELECT id, key, state, request_sha256, tries, not_before, error_class, \
-             error_message, updated_at, price FROM jobs WHERE batch_id = ",
+             error_message, updated_at, price, \
+             state IN ('quarantined', 'lost_output') AND EXISTS (SELECT 1 FROM attempts a \
+             WHERE a.job_id = jobs.id AND a.state IN ('intent', 'unknown', 'accepted')) AS open \
+             FROM jobs WHERE batch_id = ",
         );
         query.push_bind(batch.0).push(" AND key IN (");
         let mut list = query.separated(", ");
@@ -128,6 +133,7 @@ fn known(row: &sqlx::sqlite::SqliteRow) -> Result<Known> {
         trouble: class.map(|class| (class, message.unwrap_or_default())),
         updated_at: row.get("updated_at"),
         price: row.get::<Option<i64>, _>("price").map(Micros),
+        open: row.get("open"),
     })
 }
 

@@ -91,7 +91,8 @@ pub struct PlannedRow {
     pub reason: String,
     /// What it will cost; `None` where nobody knows.
     pub price: Option<Micros>,
-    /// Where the price is from: `manifest`, `quote`, `built-in`, or `unpriced`.
+    /// Where the price is from: `manifest`, `quote`, `built-in`, `ledger` for a job that is sent as it
+    /// came in although its row changed, or `unpriced`.
     pub source: &'static str,
     /// Whether the price will be spent by this run.
     pub costs: bool,
@@ -221,15 +222,28 @@ fn judge(
     }
     let reruns = action == Action::Changed && on_change == OnChange::Rerun;
     let costs = matches!(action, Action::New | Action::Retry) || reruns;
-    // What a model's schema says today is nothing to jobs that were submitted already.
-    if costs || action == Action::Invalid {
+    let kept = known.as_ref().filter(|known| costs && is_kept(known, &spec, on_change));
+    // What a model's schema says today is nothing to jobs that were submitted already, and what the
+    // row says now is nothing to a job that is sent as it was.
+    if (costs && kept.is_none()) || action == Action::Invalid {
         mistakes.extend(faults);
     }
     // What costs nothing now is not asked about.
     let unasked = Price { amount: spec.price, source: "manifest" };
-    let Price { amount: price, source } =
-        if costs && mistakes.is_empty() { prices.of(&spec) } else { unasked };
+    let Price { amount: price, source } = match kept {
+        Some(known) => Price {
+            amount: known.price,
+            source: if known.price.is_some() { "ledger" } else { "unpriced" },
+        },
+        None if costs && mistakes.is_empty() => prices.of(&spec),
+        None => unasked,
+    };
     PlannedRow { spec, action, reason, price, source, costs, known, mistakes }
+}
+
+/// Whether a row changed whose job stays as it came in.
+fn is_kept(known: &Known, spec: &JobSpec, on_change: OnChange) -> bool {
+    on_change == OnChange::Keep && known.request_sha256 != spec.request.digest()
 }
 
 /// A diagnostic's file name for a manifest.

@@ -27,16 +27,21 @@ impl Standing<'_> {
     /// What a row comes to whose request is not the ledger's.
     pub(super) fn changed(&self, now: &Request, on_change: OnChange) -> (Action, String) {
         let state = self.known.state;
-        let held = state.is_in_flight() || state == JobState::Unknown;
+        let held = state.is_in_flight() || state == JobState::Unknown || self.known.open;
         let fields = self.request.map_or_else(|| "its request".to_owned(), |old| differ(old, now));
         let reason = match on_change {
             OnChange::Rerun if held => {
                 // What is paid for is collected first; the change is carried out by a later run.
+                let action = if self.known.open { Action::SetAside } else { Action::InFlight };
                 let reason = format!("paid for with its old request, {state}; changed: {fields}");
-                return (Action::InFlight, reason);
+                return (action, reason);
             }
             OnChange::Refuse => format!("changed: {fields}; {state} since {}", self.moment()),
             OnChange::Rerun => format!("changed: {fields}; will be made anew, was {state}"),
+            OnChange::Keep if state == JobState::Pending => {
+                let (action, reason) = self.unchanged();
+                return (action, format!("changed: {fields}; sent with its old request, {reason}"));
+            }
             OnChange::Keep => format!("changed: {fields}; kept as it is, {state}"),
         };
         (Action::Changed, reason)

@@ -19,6 +19,7 @@ mod server;
 #[path = "../common/story.rs"]
 #[expect(dead_code, reason = "not every suite needs every helper")]
 mod story;
+mod totals;
 
 /// A simulator whose generations are short.
 const QUICK: &str = "[latency]\nkind = \"fixed\"\nlength = \"30ms\"\n";

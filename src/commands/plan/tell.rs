@@ -159,6 +159,7 @@ fn source(source: &str) -> String {
         "built-in" => format!("built-in price of {BUILTIN_DATE}"),
         "manifest" => "price from the manifest".to_owned(),
         "quote" => "the API's quote".to_owned(),
+        "ledger" => "the price they came in with".to_owned(),
         _ => "nobody knows its price; the API decides".to_owned(),
     }
 }

@@ -58,6 +58,22 @@ pub enum Error {
         /// The newest version known here.
         known: i64,
     },
+    /// The file lacks what an earlier run has begun.
+    #[error(
+        "{path} is behind: its last attempt is number {has}, and number {began} was begun. Its \
+         write-ahead log was deleted, or an older copy was put in its place: bring back what was \
+         there. To go on without it, delete {mark}; what was paid since will be paid again"
+    )]
+    Behind {
+        /// The file.
+        path: PathBuf,
+        /// The file that says so.
+        mark: PathBuf,
+        /// Its last attempt.
+        has: i64,
+        /// The last one begun.
+        began: i64,
+    },
     /// The file is damaged.
     #[error(
         "{path} is damaged ({found}); it is not used, so that nothing is paid twice. \

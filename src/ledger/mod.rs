@@ -9,6 +9,7 @@ mod collect;
 mod emergency;
 mod error;
 mod import;
+mod mark;
 mod measured;
 mod network;
 mod open;
@@ -33,6 +34,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use futures_util::future::BoxFuture;
 use sqlx::sqlite::SqlitePool;
 
+use mark::Mark;
 use tally::Tally;
 use writer::{Connections, Tx, Writer};
 
@@ -74,6 +76,7 @@ pub struct Ledger {
     connections: Connections,
     tally: Arc<Mutex<Tally>>,
     fence: Arc<Mutex<Option<i64>>>,
+    mark: Option<Arc<Mark>>,
 }
 
 impl Ledger {
@@ -86,7 +89,8 @@ impl Ledger {
         let readers = open::readers(path)
             .await?
             .ok_or_else(|| Error::Missing { what: "schema".to_owned() })?;
-        Ok(Self { connections: Connections { readers, writer: Some(writer) }, tally, fence })
+        let connections = Connections { readers, writer: Some(writer) };
+        Ok(Self { connections, tally, fence, mark: Some(Arc::new(Mark::open(path))) })
     }
 
     /// Opens it for reading only; `None` where there is none, or none that was ever begun.
@@ -101,6 +105,7 @@ impl Ledger {
             connections: Connections { readers, writer: None },
             tally: Arc::default(),
             fence: Arc::default(),
+            mark: None,
         }))
     }
 

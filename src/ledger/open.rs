@@ -12,6 +12,7 @@ use sqlx::{AssertSqlSafe, ConnectOptions as _, SqlSafeStr as _};
 
 use super::emergency::JOURNAL;
 use super::error::{Error, Result};
+use super::mark;
 
 /// `nrel` in ASCII: what `PRAGMA application_id` of a ledger says.
 pub const APPLICATION_ID: i64 = 0x6e72_656c;
@@ -56,6 +57,7 @@ pub(super) async fn writer(path: &Path) -> Result<SqliteConnection> {
     require_sqlite(&mut connection).await?;
     let version = version(path, &mut connection).await?;
     require_wal(path, &mut connection).await?;
+    mark::require(path, last_attempt(version, &mut connection).await?)?;
     if unclean {
         quick_check(path, &mut connection).await?;
     }
@@ -130,6 +132,22 @@ fn make(path: &Path) -> Result<()> {
         }
         _ => Ok(()),
     }
+}
+
+/// The number of the last attempt, 0 where there is none.
+async fn last_attempt(version: i64, connection: &mut SqliteConnection) -> Result<i64> {
+    if version == 0 {
+        return Ok(0);
+    }
+    sqlx::query_scalar("SELECT coalesce(max(id), 0) FROM attempts")
+        .fetch_one(connection)
+        .await
+        .map_err(Error::on("looking for its last attempt"))
+}
+
+/// The file with the number of the last attempt that was begun.
+pub(super) fn mark_of(path: &Path) -> PathBuf {
+    beside(path, "-last")
 }
 
 fn wal_of(path: &Path) -> PathBuf {

@@ -88,7 +88,11 @@ pub enum Next {
 impl Ledger {
     /// Commits the intent of a POST and reserves its price, in one transaction.
     pub async fn begin_attempt(&self, new: NewAttempt) -> Result<Begun> {
-        self.write(|tx| Box::pin(async move { begin(tx, new).await })).await
+        let begun = self.write(|tx| Box::pin(async move { begin(tx, new).await })).await?;
+        if let (Begun::Intent(intent), Some(mark)) = (&begun, &self.mark) {
+            mark.note(intent.attempt);
+        }
+        Ok(begun)
     }
 
     /// The API took it: the id is durable before anything else happens.

@@ -26,7 +26,6 @@ pub(crate) enum Verdict {
     NotCovered,
     OtherPhase,
     /// It does not hold, and everybody is told.
-    KnownGap,
     Fails,
 }
 
@@ -35,7 +34,6 @@ pub(crate) enum Verdict {
 pub(crate) struct Seen {
     said: Vec<String>,
     figures: Figures,
-    gaps: Figures,
     verdict: Option<Verdict>,
 }
 
@@ -47,8 +45,6 @@ pub(crate) struct Ran {
     pub(crate) seen: String,
     pub(crate) verdict: Verdict,
     pub(crate) figures: Figures,
-    /// What known gaps cost; not in the figures.
-    pub(crate) gaps: Figures,
     pub(crate) took: Duration,
 }
 
@@ -72,7 +68,6 @@ impl Case {
             seen: seen.said.join("; "),
             verdict,
             figures: seen.figures,
-            gaps: seen.gaps,
             took: begun.elapsed(),
         }
     }
@@ -105,18 +100,6 @@ impl Seen {
     /// What this case saw itself counts more than what others do.
     pub(crate) fn holds_here(&mut self) {
         self.verdict = Some(Verdict::Holds);
-    }
-
-    /// A night that goes wrong as we know it does; one that does not is judged like any other.
-    pub(crate) fn known_gap(&mut self, night: &Night, what: &str) {
-        let judged = night.judge();
-        if judged.is_clean() {
-            self.figures.add(judged);
-            return;
-        }
-        self.gaps.add(judged);
-        self.said.push(format!("KNOWN GAP: {what}: {judged}"));
-        self.verdict = Some(Verdict::KnownGap);
     }
 
     pub(crate) fn not_covered(&mut self, why: &str) {

@@ -306,7 +306,7 @@ fn damaged(seen: &mut Seen) {
     without_its_log(seen);
 }
 
-/// The write-ahead log is deleted after a kill: what it held is gone.
+/// The write-ahead log is deleted after a kill: what it held is gone, and that is seen.
 fn without_its_log(seen: &mut Seen) {
     let night = Night::new(8, SLOW);
     let mut run = night.run(&["--concurrency", "2"]).start();
@@ -315,10 +315,17 @@ fn without_its_log(seen: &mut Seen) {
     run.end();
     let log = night.story.path("state/ledger.db-wal");
     assert!(fs::metadata(&log).unwrap().len() > 0);
-    fs::remove_file(&log).unwrap();
+    let aside = log.with_extension("aside");
+    fs::rename(&log, &aside).unwrap();
+    let charged = night.charges();
     let ended = night.run(&[]).end();
-    assert_eq!(ended.code(), 0, "{ended}");
-    seen.known_gap(&night, "the WAL deleted by hand after a kill takes what was paid with it");
+    assert_eq!(ended.code(), 1, "{ended}");
+    assert!(ended.err.contains("is behind"), "{ended}");
+    assert_eq!(night.charges(), charged, "{ended}");
+    fs::rename(&aside, &log).unwrap();
+    night.ends(0, &[]);
+    seen.judge(&night);
+    seen.says("without its log: refused; with it again: goes on".to_owned());
 }
 
 fn schemas(seen: &mut Seen) {

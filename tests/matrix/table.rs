@@ -16,7 +16,7 @@ pub(crate) fn print(ran: &[Ran]) -> Vec<u8> {
         "| row | fault | expected | seen | verdict | ms |".to_owned(),
         "|---|---|---|---|---|---|".to_owned(),
     ];
-    let (mut figures, mut gaps) = (Figures::default(), Figures::default());
+    let mut figures = Figures::default();
     let mut verdicts = BTreeMap::<Verdict, usize>::new();
     for ran in ran {
         let (seen, took) = (text::visible(&ran.seen), ran.took.as_millis());
@@ -26,7 +26,6 @@ pub(crate) fn print(ran: &[Ran]) -> Vec<u8> {
             ran.row, ran.name, ran.expected
         ));
         figures.add(ran.figures);
-        gaps.add(ran.gaps);
         *verdicts.entry(ran.verdict).or_default() += 1;
     }
     let counts: Vec<String> =
@@ -38,8 +37,7 @@ pub(crate) fn print(ran: &[Ran]) -> Vec<u8> {
         counts.join(", "),
         work.as_millis()
     ));
-    lines.push(format!("fault matrix: {figures}"));
-    lines.push(format!("known gaps, not in these figures: {gaps}\n"));
+    lines.push(format!("fault matrix: {figures}\n"));
     // Not by the macros: libtest would keep it to itself where nothing failed.
     std::io::stdout().lock().write_all(lines.join("\n").as_bytes()).unwrap();
     ran.iter().filter(|ran| ran.verdict == Verdict::Fails).map(|ran| ran.row).collect()
@@ -51,7 +49,6 @@ fn name(verdict: Verdict) -> &'static str {
         Verdict::Elsewhere => "holds, by another suite",
         Verdict::NotCovered => "NOT COVERED",
         Verdict::OtherPhase => "other phase",
-        Verdict::KnownGap => "KNOWN GAP",
         Verdict::Fails => "FAILS",
     }
 }

@@ -94,3 +94,26 @@ async fn after_an_unclean_end_the_whole_file_is_checked() {
     assert!(matches!(error, Error::Damaged { .. }), "{error}");
     assert!(error.to_string().contains("it is not used, so that nothing is paid twice"));
 }
+
+/// A copy from before an attempt was begun would pay for it again.
+#[tokio::test]
+async fn an_older_copy_is_refused_until_somebody_says_that_it_is_wanted() {
+    let mut desk = Desk::open().await;
+    let [one, two] = desk.jobs(["one", "two"]).await;
+    let path = desk.path();
+    desk.begin(one).await;
+    desk.ledger.close().await;
+    let older = std::fs::read(&path).unwrap();
+    desk.ledger = Ledger::open(&path).await.unwrap();
+    desk.run = desk.ledger.begin_run("second").await.unwrap();
+    desk.begin(two).await;
+    desk.ledger.close().await;
+    write_file(&path, &older);
+    let refused = Ledger::open(&path).await.err().unwrap();
+    assert!(matches!(refused, Error::Behind { has: 1, began: 2, .. }), "{refused}");
+    let mark = path.with_file_name("ledger.db-last");
+    write_file(&mark, b"not a number");
+    Ledger::open(&path).await.unwrap().close().await;
+    std::fs::remove_file(&mark).unwrap();
+    Ledger::open(&path).await.unwrap().close().await;
+}

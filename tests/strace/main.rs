@@ -2,7 +2,7 @@
 //! and what happens when the Nth system call is the last one, or fails.
 //!
 //! It needs `strace`, so `.ci/run` installs that and sets `NIGHTREEL_STRACE=ci`; `NIGHTREEL_STRACE=long`
-//! tries every N instead of every tenth. Elsewhere the suite says that it was skipped.
+//! tries every N instead of every tenth, `NIGHTREEL_SWEEP=write` only faults of that call. Elsewhere the suite says that it was skipped.
 #![expect(clippy::unwrap_used, reason = "a helper that fails fails its test")]
 #![expect(clippy::print_stdout, reason = "each suite prints its figures")]
 

@@ -18,6 +18,12 @@ pub(crate) fn step() -> Option<usize> {
     }
 }
 
+/// The one call whose faults are tried, where only one is wanted.
+#[expect(clippy::disallowed_methods, reason = "a switch of this suite, and no setting")]
+pub(crate) fn only() -> Option<String> {
+    std::env::var("NIGHTREEL_SWEEP").ok()
+}
+
 /// Runs the story's manifest under strace with these options, one download at a time: strace counts for
 /// each thread, and so one thread makes most of them. Returns the exit code, -1 after a kill.
 pub(crate) fn strace(story: &Story, api: &Api, budget: &str, options: &[&str]) -> i32 {

@@ -1,6 +1,6 @@
 /* Keeps a shadow of what is durable: the content of each file as of its last sync, and the names in
- * each folder as of its last sync. At the Nth sync the process is killed, as by a power cut right
- * after it. Loaded with LD_PRELOAD by tests/power/main.rs, which rebuilds the disk from the shadow. */
+ * each folder as of its last sync, both looked at before the sync, since what comes during it may be
+ * lost. At the Nth sync the process is killed, as by a power cut right after it. Loaded with LD_PRELOAD by tests/power/main.rs, which rebuilds the disk from the shadow. */
 #define _GNU_SOURCE
 #include <dirent.h>
 #include <dlfcn.h>
@@ -29,7 +29,7 @@ static void copy(int from, const char *name) {
     close(to);
 }
 
-/* One line of the log: "F INO PATH" after a file's sync, "D PATH" and "N INO NAME" after a folder's. */
+/* One line of the log: "F INO PATH" for a file, "D PATH" and "N INO NAME" for a folder. */
 static void note(int fd, int number) {
     struct stat stat;
     char link[64], path[4096], line[8192], log[4096];
@@ -68,10 +68,11 @@ static void note(int fd, int number) {
 
 static int synced(const char *name, int fd) {
     int (*real)(int) = (int (*)(int))dlsym(RTLD_NEXT, name);
-    int result = real(fd);
-    if (result != 0 || !getenv("SHADOW")) return result;
+    if (!getenv("SHADOW")) return real(fd);
     pthread_mutex_lock(&lock);
     note(fd, ++count);
+    int result = real(fd);
+    if (result != 0) abort();
     const char *last = getenv("POWER_CUT");
     if (last && count == atol(last)) kill(getpid(), SIGKILL);
     pthread_mutex_unlock(&lock);

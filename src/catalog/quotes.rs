@@ -5,13 +5,13 @@
 //! of one shape ask once. Quotes are kept in the state folder with their time.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use futures_util::StreamExt as _;
 use serde::{Deserialize, Serialize};
 
 use super::builtin;
+use super::store::write_whole;
 use crate::atlas::Api;
 use crate::domain::shape::Texts;
 use crate::domain::{JobSpec, Micros, Origin, Request, Timestamp, clock};
@@ -187,25 +187,6 @@ fn read_file(path: &Path) -> File {
     let small = std::fs::metadata(path).is_ok_and(|meta| meta.len() <= MOST_BYTES);
     let text = if small { std::fs::read(path).unwrap_or_default() } else { Vec::new() };
     serde_json::from_slice(&text).unwrap_or_default()
-}
-
-/// The file appears whole or not at all, for its owner alone.
-fn write_whole(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
-    let folder = path.parent().unwrap_or(Path::new("."));
-    let mut builder = std::fs::DirBuilder::new();
-    builder.recursive(true);
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(folder)?;
-    let temporary = path.with_extension(format!("{}.part", std::process::id()));
-    let mut options = std::fs::OpenOptions::new();
-    options.write(true).create(true).truncate(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let mut file = options.open(&temporary)?;
-    file.write_all(bytes)?;
-    file.sync_all()?;
-    std::fs::rename(&temporary, path)
 }
 
 /// The body that is asked about: the submit body, with stand-ins for files not uploaded yet.

@@ -119,19 +119,7 @@ impl Store {
     }
 
     fn write(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
-        let Some(folder) = path.parent().filter(|_| self.state.is_dir()) else { return Ok(()) };
-        let mut builder = std::fs::DirBuilder::new();
-        builder.recursive(true);
-        #[cfg(unix)]
-        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-        builder.create(folder)?;
-        let temporary = folder.join(format!(".{}.part", uuid::Uuid::now_v7().simple()));
-        let written = put(&temporary, bytes).and_then(|()| std::fs::rename(&temporary, path));
-        if written.is_err() {
-            // It may not even have come about.
-            let _ = std::fs::remove_file(&temporary);
-        }
-        written
+        if self.state.is_dir() { write_whole(path, bytes) } else { Ok(()) }
     }
 }
 
@@ -141,6 +129,24 @@ impl Listing {
     pub fn find(&self, id: &str) -> Option<&Model> {
         self.models.iter().find(|model| model.id == id)
     }
+}
+
+/// Writes a file that appears whole or not at all, for its owner alone, in a folder that is made where
+/// there is none.
+pub(super) fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let folder = path.parent().unwrap_or(Path::new("."));
+    let mut builder = std::fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(folder)?;
+    let temporary = folder.join(format!(".{}.part", uuid::Uuid::now_v7().simple()));
+    let written = put(&temporary, bytes).and_then(|()| std::fs::rename(&temporary, path));
+    if written.is_err() {
+        // It may not even have come about.
+        let _ = std::fs::remove_file(&temporary);
+    }
+    written
 }
 
 fn put(path: &Path, bytes: &[u8]) -> io::Result<()> {

@@ -6,11 +6,11 @@
 mod reason;
 mod summary;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use crate::catalog::{Price, Prices};
-use crate::domain::{Diagnostic, JobSpec, Micros, Request};
+use crate::domain::{Diagnostic, JobSpec, JobState, Micros, Request};
 use crate::ledger::{BatchId, Error, JobId, Known, Ledger, Past};
 use crate::manifest::Manifest;
 
@@ -148,7 +148,8 @@ pub async fn walk(
 #[derive(Default)]
 struct Looked {
     known: HashMap<String, Known>,
-    /// Of the jobs whose rows ask for something else.
+    /// The jobs whose rows ask for something else, and what they were to be.
+    differing: HashSet<JobId>,
     requests: HashMap<JobId, Request>,
     /// Of the jobs that came further than waiting.
     pasts: HashMap<JobId, Past>,
@@ -165,18 +166,23 @@ impl Looked {
             return Ok(Self::default());
         };
         let known = ledger.known(batch, &keys).await?;
-        let (mut differing, mut same) = (Vec::new(), Vec::new());
+        let (mut differing, mut further) = (Vec::new(), Vec::new());
         for spec in specs() {
             match known.get(&spec.key) {
                 Some(known) if known.request_sha256 != spec.request.digest() => {
                     differing.push(known.id);
                 }
-                Some(known) => same.push(known.id),
-                None => {}
+                Some(known) if known.state != JobState::Pending => further.push(known.id),
+                _ => {}
             }
         }
         let requests = ledger.requests(&differing).await?;
-        Ok(Self { requests, pasts: ledger.pasts(&same).await?, known })
+        let differing = differing.into_iter().collect();
+        Ok(Self { requests, pasts: ledger.pasts(&further).await?, differing, known })
+    }
+
+    fn differs(&self, known: &Known) -> bool {
+        self.differing.contains(&known.id)
     }
 
     fn standing<'a>(&'a self, known: &'a Known) -> Standing<'a> {
@@ -207,7 +213,7 @@ fn judge(
     let (action, reason) = match (faults.first(), &known) {
         (Some(fault), None) => (Action::Invalid, fault.message.clone()),
         (_, None) => (Action::New, "not in the ledger yet".to_owned()),
-        (_, Some(known)) if known.request_sha256 != spec.request.digest() => {
+        (_, Some(known)) if looked.differs(known) => {
             looked.standing(known).changed(&spec.request, on_change)
         }
         (_, Some(known)) => looked.standing(known).unchanged(),
@@ -222,7 +228,10 @@ fn judge(
     }
     let reruns = action == Action::Changed && on_change == OnChange::Rerun;
     let costs = matches!(action, Action::New | Action::Retry) || reruns;
-    let kept = known.as_ref().filter(|known| costs && is_kept(known, &spec, on_change));
+    // Its row changed, and it stays as it came in.
+    let kept = known
+        .as_ref()
+        .filter(|known| costs && on_change == OnChange::Keep && looked.differs(known));
     // What a model's schema says today is nothing to jobs that were submitted already, and what the
     // row says now is nothing to a job that is sent as it was.
     if (costs && kept.is_none()) || action == Action::Invalid {
@@ -239,11 +248,6 @@ fn judge(
         None => unasked,
     };
     PlannedRow { spec, action, reason, price, source, costs, known, mistakes }
-}
-
-/// Whether a row changed whose job stays as it came in.
-fn is_kept(known: &Known, spec: &JobSpec, on_change: OnChange) -> bool {
-    on_change == OnChange::Keep && known.request_sha256 != spec.request.digest()
 }
 
 /// A diagnostic's file name for a manifest.

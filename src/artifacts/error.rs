@@ -50,6 +50,9 @@ pub enum Error {
     /// A file that nightreel did not make stands where a sidecar belongs.
     #[error("`{}` stands where a sidecar belongs and is not one; move it away and run `nightreel verify --repair`", .0.display())]
     NotASidecar(PathBuf),
+    /// Something else has the name of a page.
+    #[error("`{}` stands where the report belongs and is not one; move it away and run `nightreel report`", .0.display())]
+    NotAPage(PathBuf),
     /// A path that is not safely below the output folder.
     #[error(transparent)]
     Path(#[from] NotBelow),

@@ -38,12 +38,12 @@ use crate::domain::{Endpoint, Output};
 
 pub use error::{Error, FetchError};
 pub use fetch::Fetched;
-pub use naming::{Naming, NamingError};
+pub use naming::{Naming, NamingError, batch_folder};
 pub use probe::Media;
 pub use relpath::{NotBelow, RelPath};
 pub use sidecar::{Sidecar, SidecarMedia};
 pub use sniff::{Format, Kind, sniff};
-pub use store::{Adopted, Check, Content, Placed};
+pub use store::{Adopted, Check, Content, Draft, Placed};
 
 /// The bounds of a download.
 #[derive(Clone, Debug)]
@@ -203,6 +203,22 @@ impl Artifacts {
             .json()
             .map_err(|error| Error::io("write", &at.below(self.root()), error.into()))?;
         self.on_disk(move |store| store.write_small(&at, &json, sidecar::is_sidecar)).await
+    }
+
+    /// Begins the page `name`, which appears under its name by [`Artifacts::publish_page`] only.
+    pub async fn draft_page(&self, name: &RelPath) -> Result<Draft, Error> {
+        let name = name.clone();
+        self.on_disk(move |store| store.draft(&name)).await
+    }
+
+    /// Gives a page its name, durably, in the place of an older page, which begins with `mark`. Any
+    /// other file that has the name stays.
+    pub async fn publish_page(&self, draft: Draft, mark: &'static str) -> Result<(), Error> {
+        let full = draft.name().below(self.root());
+        let published = self
+            .on_disk(move |store| store.publish(draft, |bytes| bytes.starts_with(mark.as_bytes())))
+            .await?;
+        if published { Ok(()) } else { Err(Error::NotAPage(full)) }
     }
 
     /// Removes a temporary file that is of no use any more.

@@ -54,6 +54,15 @@ pub enum NamingError {
     Taken(RelPath),
 }
 
+/// The folder that a batch's files have by default: `{{ batch }}`, made safe as in a template.
+pub fn batch_folder(batch: &str) -> Result<RelPath, NamingError> {
+    let name: String = batch.nfc().collect();
+    let refuse = |reason| NotBelow { path: name.clone(), reason };
+    let components: Result<Vec<String>, NotBelow> =
+        name.split('/').map(|part| Ok(fit(safe(part).map_err(refuse)?))).collect();
+    Ok(RelPath::parse(&components?.join("/"))?)
+}
+
 impl Naming<'_> {
     /// The name, made distinct by a short hash of batch, key and index where `taken` says that
     /// another artifact has it.

@@ -2,9 +2,8 @@
 
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::Value;
-use url::Url;
 
-use crate::domain::{Digest, Micros, PredictionId, Timestamp, clock};
+use crate::domain::{self, Digest, Micros, PredictionId, Timestamp, clock};
 
 use super::probe::Media;
 use super::sniff::Kind;
@@ -100,35 +99,7 @@ fn hex<S: Serializer>(digest: &Digest, serializer: S) -> Result<S::Ok, S::Error>
 }
 
 fn harmless<S: Serializer>(request: &Value, serializer: S) -> Result<S::Ok, S::Error> {
-    strip(request).serialize(serializer)
-}
-
-/// `value` without signatures of URLs and without files that stand in the request themselves.
-fn strip(value: &Value) -> Value {
-    match value {
-        Value::String(text) => Value::String(strip_text(text)),
-        Value::Array(values) => values.iter().map(strip).collect(),
-        Value::Object(map) => {
-            map.iter().map(|(name, value)| (name.clone(), strip(value))).collect()
-        }
-        other => other.clone(),
-    }
-}
-
-fn strip_text(text: &str) -> String {
-    if text.starts_with("data:") {
-        let head = text.split(',').next().unwrap_or("data:");
-        return format!("{head},(sha256 {})", Digest::of(text.as_bytes()));
-    }
-    match Url::parse(text) {
-        Ok(mut url) if url.has_host() && (url.query().is_some() || url.password().is_some()) => {
-            url.set_query(None);
-            // Fails only for URLs without a host.
-            let _ = url.set_password(None);
-            url.into()
-        }
-        _ => text.to_owned(),
-    }
+    domain::harmless(request).serialize(serializer)
 }
 
 #[cfg(test)]

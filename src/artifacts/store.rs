@@ -5,7 +5,7 @@
 //! object store will stand beside the local folder (a put with `If-None-Match: *` is its `place`).
 
 use std::fs::File;
-use std::io::{self, Read as _, Write as _};
+use std::io::{self, BufWriter, Read as _, Write};
 use std::path::Path;
 
 use crate::domain::Digest;
@@ -66,6 +66,32 @@ pub struct Content {
     pub bytes: u64,
     /// SHA-256.
     pub sha256: Digest,
+}
+
+/// A file under a temporary name, on its way to being whole.
+#[derive(Debug)]
+pub struct Draft {
+    file: BufWriter<File>,
+    folder: Folder,
+    temp: String,
+    name: RelPath,
+}
+
+impl Draft {
+    /// The name it will have.
+    pub(super) fn name(&self) -> &RelPath {
+        &self.name
+    }
+}
+
+impl Write for Draft {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.file.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
 }
 
 /// The local output folder.
@@ -186,22 +212,47 @@ impl Store {
         bytes: &[u8],
         is_ours: fn(&[u8]) -> bool,
     ) -> Result<(), Error> {
+        let mut draft = self.draft(name)?;
+        draft.write_all(bytes).map_err(|cause| Error::io("write", &self.tree.full(name), cause))?;
+        if self.publish(draft, is_ours)? {
+            return Ok(());
+        }
+        Err(Error::NotASidecar(self.tree.full(name)))
+    }
+
+    /// Begins a file that will be called `name` once it is whole.
+    pub(super) fn draft(&self, name: &RelPath) -> Result<Draft, Error> {
         let folder = self.tree.make(&name.parent())?;
-        let full = self.tree.full(name);
         let temp = format!(".nightreel-{}.part", Digest::of(name.as_str().as_bytes()).short());
+        let made = folder.remove(&temp).and_then(|()| folder.create_new(&temp));
+        let file = made.map_err(|cause| Error::io("write", &self.tree.full(name), cause))?;
+        Ok(Draft { file: BufWriter::new(file), folder, temp, name: name.clone() })
+    }
+
+    /// Syncs a draft and gives it its name, in the place of a file that passes `is_ours`. False
+    /// where another file has the name: it stays, and the draft is gone.
+    pub(super) fn publish(
+        &self,
+        draft: Draft,
+        is_ours: impl Fn(&[u8]) -> bool,
+    ) -> Result<bool, Error> {
+        let Draft { file, folder, temp, name } = draft;
+        let full = self.tree.full(&name);
         let failed = |cause| Error::io("write", &full, cause);
-        write_synced(&folder, &temp, bytes).map_err(failed)?;
+        let file = file.into_inner().map_err(|error| failed(error.into_error()))?;
+        file.sync_all().map_err(failed)?;
         let mut renamed = folder.rename_new(&temp, &folder, name.file_name());
         if renamed.as_ref().is_err_and(|it| it.kind() == io::ErrorKind::AlreadyExists) {
             let ours = folder.read(name.file_name()).and_then(|file| read_all(&file));
             if !ours.is_ok_and(|bytes| is_ours(&bytes)) {
                 folder.remove(&temp).map_err(failed)?;
-                return Err(Error::NotASidecar(full));
+                return Ok(false);
             }
             renamed = folder.replace(&temp, name.file_name());
         }
         renamed.map_err(failed)?;
-        self.sync(&folder, name)
+        self.sync(&folder, &name)?;
+        Ok(true)
     }
 
     pub(super) fn free_space(&self) -> Result<u64, Error> {
@@ -261,13 +312,6 @@ const MOST_ASIDE: u32 = 1000;
 
 /// The most bytes of a file that is asked whether it is one of ours.
 const SMALL: u64 = 16 << 20;
-
-fn write_synced(folder: &Folder, name: &str, bytes: &[u8]) -> io::Result<()> {
-    folder.remove(name)?;
-    let mut file = folder.create_new(name)?;
-    file.write_all(bytes)?;
-    file.sync_all()
-}
 
 fn read_all(file: &File) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();

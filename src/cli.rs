@@ -108,9 +108,11 @@ pub enum Command {
         --repair asks for the same predictions again, which is free, and generates nothing."
     )]
     Verify(VerifyArgs),
-    /// One self-contained HTML page in the output folder (not built yet)
+    /// One self-contained HTML page in the output folder; a run ends with it too
+    #[command(after_help = "Examples:\n  nightreel report\n  nightreel report overnight\n\n\
+        The page is outputs/BATCH/index.html and needs no network and no server.")]
     Report {
-        /// The batch
+        /// The batch; without it every batch gets its page
         batch: Option<String>,
     },
     /// The same page, live, on loopback (not built yet)

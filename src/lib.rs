@@ -20,6 +20,7 @@ pub mod ledger;
 pub mod manifest;
 pub mod plan;
 pub mod progress;
+pub mod report;
 pub mod runner;
 pub mod settings;
 pub mod simulator;

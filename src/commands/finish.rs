@@ -1,12 +1,15 @@
 //! The end of a run: the exit code, what happened, what it cost, where the files are, what next.
 
 use std::io::Write;
+use std::path::PathBuf;
 
 use serde_json::json;
 
 use super::context::Context;
 use super::plan::Planned;
+use super::report;
 use super::status::{batch_json, write_human};
+use crate::artifacts::Artifacts;
 use crate::domain::{JobState, Totals, text};
 use crate::exit::Exit;
 use crate::ledger::{BatchView, Error, Ledger};
@@ -23,6 +26,7 @@ pub(super) struct Outcome {
     pub(super) totals: Totals,
     views: Vec<BatchView>,
     invalid: u64,
+    pages: Vec<PathBuf>,
 }
 
 impl Outcome {
@@ -56,7 +60,12 @@ impl Outcome {
         let exit = Exit::first_of(&exits);
         let reason =
             if reasons.is_empty() { exit.meaning().to_owned() } else { reasons.join("; ") };
-        Ok(Self { exit, reason, totals, views, invalid })
+        Ok(Self { exit, reason, totals, views, invalid, pages: Vec::new() })
+    }
+
+    /// Writes the page of each batch.
+    pub(super) async fn report(&mut self, cx: &Context, artifacts: &Artifacts, ledger: &Ledger) {
+        self.pages = report::after_run(&cx.settings, artifacts, ledger, &self.views).await;
     }
 
     /// Prints the end.
@@ -78,6 +87,9 @@ impl Outcome {
         let folder = cx.settings.output_dir.clone();
         if self.views.iter().any(|view| view.files > 0) {
             writeln!(cx.out, "files are in {}", folder.display())?;
+        }
+        for page in &self.pages {
+            writeln!(cx.out, "the report is {}", text::visible(&page.to_string_lossy()))?;
         }
         for line in self.next_steps() {
             writeln!(cx.out, "next: {line}")?;
@@ -175,5 +187,6 @@ pub(super) async fn already_done(cx: &mut Context, plans: &[Planned]) -> anyhow:
     if !cx.json() {
         writeln!(cx.out, "{reason}; 0 submissions")?;
     }
-    Outcome { exit, reason, totals: Totals::default(), views, invalid }.tell(cx)
+    let totals = Totals::default();
+    Outcome { exit, reason, totals, views, invalid, pages: Vec::new() }.tell(cx)
 }

@@ -11,6 +11,7 @@ mod manifests;
 mod models;
 mod plan;
 mod repair;
+mod report;
 mod requeue;
 mod resolve;
 mod run;
@@ -83,7 +84,9 @@ async fn dispatch(cli: Cli) -> Result<Exit, Failure> {
         Command::Completions { shell } => completions::completions(shell),
         Command::Man => completions::man(),
         Command::ManifestSchema => manifest_schema::manifest_schema(),
-        Command::Report { .. } => Err(Failure::not_built("report")),
+        Command::Report { batch } => {
+            done(report::report(&mut open(Partial::default())?, batch.as_deref()).await)
+        }
         Command::Dashboard => Err(Failure::not_built("dashboard")),
         Command::Models(mut args) => {
             let simulation = simulate::Simulation::asked(&mut args.api)?;

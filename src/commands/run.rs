@@ -162,7 +162,7 @@ impl Night {
         let parts = Parts {
             ledger: ledger.clone(),
             api,
-            artifacts,
+            artifacts: artifacts.clone(),
             emergency,
             batches,
             endpoints: std::mem::take(&mut self.endpoints),
@@ -182,11 +182,12 @@ impl Night {
             // The second signal: the ledger is right as it is, and the next run goes on from it.
             return Ok(finish::signal_exit(&gate.stops()));
         };
-        let outcome =
+        let mut outcome =
             finish::Outcome::new(&ledger, &names, &self.plans.batches, (ended, gate.stops()))
                 .await?;
         ledger.end_run(run, outcome.exit.code(), &outcome.reason).await.ok();
         kill_point("run_ended");
+        outcome.report(cx, &artifacts, &ledger).await;
         announce(&events, &name, &outcome).await;
         drop(events);
         tokio::time::timeout(Duration::from_secs(5), shown).await.ok();

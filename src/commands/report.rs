@@ -1,0 +1,83 @@
+//! `report`: the page of a batch, in its folder below the output folder; a run ends with it too.
+
+use std::path::PathBuf;
+
+use serde_json::json;
+
+use super::Context;
+use crate::artifacts::{self, Artifacts, FetchSettings, RelPath};
+use crate::domain::text;
+use crate::exit::Exit;
+use crate::ledger::{BatchView, Ledger};
+use crate::report::{self, Folders, Links};
+use crate::settings::Settings;
+
+/// Writes the page of the named batch, or of all.
+pub(super) async fn report(cx: &mut Context, batch: Option<&str>) -> anyhow::Result<Exit> {
+    let Some(ledger) = cx.read_ledger().await? else {
+        return cx.no_ledger(&json!({ "reports": [] }));
+    };
+    let views = match batch {
+        Some(name) => vec![cx.batch(&ledger, name).await?],
+        None => ledger.batches(&[]).await?,
+    };
+    let artifacts = Artifacts::open(&cx.settings.output_dir, FetchSettings::default())?;
+    let mut pages = Vec::new();
+    for view in &views {
+        let page = write(&cx.settings, &artifacts, &ledger, view).await?;
+        if !cx.json() {
+            writeln!(cx.out, "{}", text::visible(&page.to_string_lossy()))?;
+        }
+        pages.push(json!({ "batch": view.name, "path": page }));
+    }
+    if cx.json() {
+        writeln!(cx.out, "{}", json!({ "reports": pages }))?;
+    }
+    Ok(Exit::Done)
+}
+
+/// Writes the pages of these batches at the end of a run. A page that cannot be written takes nothing
+/// from the run: it is said, and `nightreel report` writes it another time.
+pub(super) async fn after_run(
+    settings: &Settings,
+    artifacts: &Artifacts,
+    ledger: &Ledger,
+    views: &[BatchView],
+) -> Vec<PathBuf> {
+    let mut pages = Vec::new();
+    for view in views {
+        match write(settings, artifacts, ledger, view).await {
+            Ok(page) => pages.push(page),
+            Err(error) => {
+                tracing::warn!(batch = view.name, "no report was written: {error:#}");
+            }
+        }
+    }
+    pages
+}
+
+async fn write(
+    settings: &Settings,
+    artifacts: &Artifacts,
+    ledger: &Ledger,
+    view: &BatchView,
+) -> anyhow::Result<PathBuf> {
+    let folder = artifacts::batch_folder(&view.name)?;
+    let name = RelPath::parse(&format!("{}/{}", folder.as_str(), report::NAME))?;
+    let sidecar = |path: &str| Some(RelPath::parse(path).ok()?.sidecar().as_str().to_owned());
+    let links = Links { folder: folder.as_str(), sidecar: &sidecar };
+    let mut draft = artifacts.draft_page(&name).await?;
+    report::write(ledger, view, &folders(settings), &links, &mut draft).await?;
+    artifacts.publish_page(draft, report::MARK).await?;
+    Ok(settings.output_dir.join(name.as_str()))
+}
+
+/// The folders that the page's commands must name: those that are not where they are by default.
+fn folders(settings: &Settings) -> Folders {
+    let usual = Settings::default();
+    let named = |is: &PathBuf, usual: &PathBuf| (is != usual).then(|| is.clone());
+    Folders {
+        state_dir: named(&settings.state_dir, &usual.state_dir),
+        output_dir: named(&settings.output_dir, &usual.output_dir),
+    }
+}

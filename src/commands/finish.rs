@@ -1,7 +1,6 @@
 //! The end of a run: the exit code, what happened, what it cost, where the files are, what next.
 
 use std::io::Write;
-use std::path::PathBuf;
 
 use serde_json::json;
 
@@ -9,12 +8,12 @@ use super::context::Context;
 use super::plan::Planned;
 use super::report;
 use super::status::{batch_json, write_human};
-use crate::artifacts::Artifacts;
 use crate::domain::{JobState, Totals, text};
 use crate::exit::Exit;
 use crate::ledger::{BatchView, Error, Ledger};
 use crate::plan::Action;
 use crate::runner::Stop;
+use crate::settings::Settings;
 
 /// How a run ended.
 pub(super) struct Outcome {
@@ -26,7 +25,8 @@ pub(super) struct Outcome {
     pub(super) totals: Totals,
     views: Vec<BatchView>,
     invalid: u64,
-    pages: Vec<PathBuf>,
+    /// What is to be said of the reports.
+    reports: Vec<String>,
 }
 
 impl Outcome {
@@ -60,12 +60,12 @@ impl Outcome {
         let exit = Exit::first_of(&exits);
         let reason =
             if reasons.is_empty() { exit.meaning().to_owned() } else { reasons.join("; ") };
-        Ok(Self { exit, reason, totals, views, invalid, pages: Vec::new() })
+        Ok(Self { exit, reason, totals, views, invalid, reports: Vec::new() })
     }
 
     /// Writes the page of each batch.
-    pub(super) async fn report(&mut self, cx: &Context, artifacts: &Artifacts, ledger: &Ledger) {
-        self.pages = report::after_run(&cx.settings, artifacts, ledger, &self.views).await;
+    pub(super) async fn report(&mut self, settings: &Settings, ledger: &Ledger) {
+        self.reports = report::after_run(settings, ledger, &self.views).await;
     }
 
     /// Prints the end.
@@ -88,8 +88,8 @@ impl Outcome {
         if self.views.iter().any(|view| view.files > 0) {
             writeln!(cx.out, "files are in {}", folder.display())?;
         }
-        for page in &self.pages {
-            writeln!(cx.out, "the report is {}", text::visible(&page.to_string_lossy()))?;
+        for said in &self.reports {
+            writeln!(cx.out, "{said}")?;
         }
         for line in self.next_steps() {
             writeln!(cx.out, "next: {line}")?;
@@ -174,7 +174,8 @@ pub(super) fn signal_exit(stops: &[Stop]) -> Exit {
 /// Nothing to do is a result too: it is said, and the exit code is what the ledger says.
 pub(super) async fn already_done(cx: &mut Context, plans: &[Planned]) -> anyhow::Result<Exit> {
     let names: Vec<String> = plans.iter().map(|plan| plan.batch.clone()).collect();
-    let views = match cx.read_ledger().await? {
+    let ledger = cx.read_ledger().await?;
+    let views = match &ledger {
         Some(ledger) => ledger.batches(&names).await?,
         None => Vec::new(),
     };
@@ -188,5 +189,9 @@ pub(super) async fn already_done(cx: &mut Context, plans: &[Planned]) -> anyhow:
         writeln!(cx.out, "{reason}; 0 submissions")?;
     }
     let totals = Totals::default();
-    Outcome { exit, reason, totals, views, invalid, pages: Vec::new() }.tell(cx)
+    let mut outcome = Outcome { exit, reason, totals, views, invalid, reports: Vec::new() };
+    if let Some(ledger) = &ledger {
+        outcome.report(&cx.settings, ledger).await;
+    }
+    outcome.tell(cx)
 }

@@ -36,24 +36,30 @@ pub(super) async fn report(cx: &mut Context, batch: Option<&str>) -> anyhow::Res
     Ok(Exit::Done)
 }
 
-/// Writes the pages of these batches at the end of a run. A page that cannot be written takes nothing
-/// from the run: it is said, and `nightreel report` writes it another time.
+/// Writes the pages of these batches at the end of a run: what is to be said of each. A page that
+/// cannot be written takes nothing from the run, and `nightreel report` writes it another time.
 pub(super) async fn after_run(
     settings: &Settings,
-    artifacts: &Artifacts,
     ledger: &Ledger,
     views: &[BatchView],
-) -> Vec<PathBuf> {
-    let mut pages = Vec::new();
-    for view in views {
-        match write(settings, artifacts, ledger, view).await {
-            Ok(page) => pages.push(page),
-            Err(error) => {
-                tracing::warn!(batch = view.name, "no report was written: {error:#}");
-            }
-        }
+) -> Vec<String> {
+    if views.is_empty() {
+        return Vec::new();
     }
-    pages
+    let artifacts = match Artifacts::open(&settings.output_dir, FetchSettings::default()) {
+        Ok(artifacts) => artifacts,
+        Err(error) => return vec![format!("no report was written: {error}")],
+    };
+    let mut said = Vec::new();
+    for view in views {
+        said.push(match write(settings, &artifacts, ledger, view).await {
+            Ok(page) => format!("the report is {}", text::visible(&page.to_string_lossy())),
+            Err(error) => {
+                format!("no report of {} was written: {error:#}", text::visible(&view.name))
+            }
+        });
+    }
+    said
 }
 
 async fn write(

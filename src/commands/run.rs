@@ -162,7 +162,7 @@ impl Night {
         let parts = Parts {
             ledger: ledger.clone(),
             api,
-            artifacts: artifacts.clone(),
+            artifacts,
             emergency,
             batches,
             endpoints: std::mem::take(&mut self.endpoints),
@@ -187,7 +187,7 @@ impl Night {
                 .await?;
         ledger.end_run(run, outcome.exit.code(), &outcome.reason).await.ok();
         kill_point("run_ended");
-        outcome.report(cx, &artifacts, &ledger).await;
+        outcome.report(&cx.settings, &ledger).await;
         announce(&events, &name, &outcome).await;
         drop(events);
         tokio::time::timeout(Duration::from_secs(5), shown).await.ok();

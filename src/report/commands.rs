@@ -38,8 +38,7 @@ impl<'a> Commands<'a> {
     pub(super) fn requeue(&self, keys: &[String], pay_again: bool) -> String {
         let jobs: Vec<String> = keys.iter().map(|key| self.job(key)).collect();
         let jobs: Vec<&str> = jobs.iter().map(String::as_str).collect();
-        let flags: &[&str] =
-            if pay_again { &["requeue", "--pay-again"] } else { &["requeue"] };
+        let flags: &[&str] = if pay_again { &["requeue", "--pay-again"] } else { &["requeue"] };
         self.line(flags, &jobs)
     }
 

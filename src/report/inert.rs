@@ -75,7 +75,8 @@ mod tests {
     fn text_keeps_its_lines_and_loses_its_tricks() {
         assert_eq!(shown("one\r\ntwo \u{202e}x\u{7}"), "one\ntwo \\u{202e}x\\u{7}");
         assert!(shown(&"é".repeat(TEXT_LIMIT)).len() <= TEXT_LIMIT);
-        let value = json!({ "image": "https://cdn.example/a.png?Signature=secret", "n": [1, "\u{202e}"] });
+        let value =
+            json!({ "image": "https://cdn.example/a.png?Signature=secret", "n": [1, "\u{202e}"] });
         let shown = shown_value(&value).to_string();
         assert!(!shown.contains("secret") && !shown.contains('\u{202e}'), "{shown}");
     }

@@ -39,9 +39,7 @@ pub(super) fn end(out: &mut dyn Write) -> io::Result<()> {
 }
 
 fn filled(part: &str) -> String {
-    part.replace("{{policy}}", &policy())
-        .replace("{{style}}", STYLE)
-        .replace("{{script}}", SCRIPT)
+    part.replace("{{policy}}", &policy()).replace("{{style}}", STYLE).replace("{{script}}", SCRIPT)
 }
 
 /// Nothing but this script and this style, known by their hashes, and media beside the page. There
@@ -69,8 +67,18 @@ mod tests {
     #[test]
     fn the_script_makes_no_html_of_texts_and_asks_no_network() {
         for word in [
-            "innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval(", "Function(",
-            "setAttribute(\"on", "http:", "https:", "import(", "</script", "<!--",
+            "innerHTML",
+            "outerHTML",
+            "insertAdjacentHTML",
+            "document.write",
+            "eval(",
+            "Function(",
+            "setAttribute(\"on",
+            "http:",
+            "https:",
+            "import(",
+            "</script",
+            "<!--",
         ] {
             assert!(!SCRIPT.replace("http://www.w3.org/2000/svg", "").contains(word), "{word}");
         }

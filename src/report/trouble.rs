@@ -49,10 +49,8 @@ pub(super) async fn of(
         JobState::Invalid => invalid(commands),
         _ => vec![Step::new("They go on where they stopped:", commands.run(&[]))],
     };
-    let steps: Vec<Value> = steps
-        .iter()
-        .map(|step| json!({ "says": step.says, "commands": step.commands }))
-        .collect();
+    let steps: Vec<Value> =
+        steps.iter().map(|step| json!({ "says": step.says, "commands": step.commands })).collect();
     Ok(json!({
         "state": cause.state,
         "class": cause.class.as_deref().map(shown),
@@ -80,10 +78,7 @@ impl Keys<'_> {
     }
 
     /// `make` of all keys, in portions; `None` where that would be too many to paste.
-    async fn portions(
-        &self,
-        make: impl Fn(&[String]) -> String,
-    ) -> Result<Option<Vec<String>>> {
+    async fn portions(&self, make: impl Fn(&[String]) -> String) -> Result<Option<Vec<String>>> {
         let (mut made, mut after) = (Vec::new(), JobId(0));
         loop {
             let page = self.page(after, KEYS).await?;
@@ -136,10 +131,8 @@ async fn unknown(keys: &Keys<'_>, commands: &Commands<'_>) -> Result<Vec<Step>> 
         "If you find the task in your account, name its id, and its result is fetched:",
         decide("--adopt", "=PREDICTION_ID"),
     ));
-    steps.push(Step::new(
-        "If it never arrived, it may be submitted again:",
-        decide("--absent", ""),
-    ));
+    steps
+        .push(Step::new("If it never arrived, it may be submitted again:", decide("--absent", "")));
     steps.push(Step::new(
         "If it was charged and is gone, its money counts as spent:",
         decide("--charged", ""),

@@ -3,7 +3,7 @@
 use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
@@ -91,7 +91,7 @@ impl Story {
         self.events().iter().filter(|event| event["kind"] == kind).count()
     }
 
-    /// Every file below a folder, by its path relative to it, sorted.
+    /// Every file below a folder but the reports, by its path relative to it, sorted.
     pub(crate) fn files(&self, below: &str) -> Vec<String> {
         let root = self.path(below);
         let mut files = Vec::new();
@@ -101,7 +101,7 @@ impl Story {
                 let path = entry.unwrap().path();
                 if path.is_dir() {
                     folders.push(path);
-                } else {
+                } else if !is_report(&path) {
                     files.push(path.strip_prefix(&root).unwrap().to_str().unwrap().to_owned());
                 }
             }
@@ -130,4 +130,10 @@ impl Story {
         assert_eq!(verified.code(), 0, "{verified}");
         assert_eq!(verified.json()["bad"], 0, "{verified}");
     }
+}
+
+/// Whether a file is the page that a run ends with.
+fn is_report(path: &Path) -> bool {
+    path.file_name().is_some_and(|name| name == "index.html")
+        && fs::read(path).unwrap().starts_with(nightreel::report::MARK.as_bytes())
 }

@@ -133,7 +133,7 @@ impl Stage {
         text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     }
 
-    /// Every file below the output folder, as a path in it.
+    /// Every file below the output folder but the reports, as a path in it.
     pub(crate) fn files(&self) -> BTreeSet<String> {
         let root = self.path("outputs");
         let mut found = BTreeSet::new();
@@ -143,7 +143,7 @@ impl Stage {
                 let path = entry.unwrap().path();
                 if path.is_dir() {
                     folders.push(path);
-                } else {
+                } else if !path.ends_with("index.html") {
                     found.insert(path.strip_prefix(&root).unwrap().to_str().unwrap().to_owned());
                 }
             }

@@ -21,6 +21,7 @@ mod process;
 mod quotes;
 mod ramp;
 mod repair;
+mod report;
 mod rerun;
 mod signals;
 #[path = "../common/sql.rs"]

@@ -13,7 +13,6 @@ use crate::exit::Exit;
 use crate::ledger::{BatchView, Error, Ledger};
 use crate::plan::Action;
 use crate::runner::Stop;
-use crate::settings::Settings;
 
 /// How a run ended.
 pub(super) struct Outcome {
@@ -23,10 +22,11 @@ pub(super) struct Outcome {
     pub(super) reason: String,
     /// The last figures.
     pub(super) totals: Totals,
-    views: Vec<BatchView>,
+    /// The batches as they are now.
+    pub(super) views: Vec<BatchView>,
     invalid: u64,
     /// What is to be said of the reports.
-    reports: Vec<String>,
+    pub(super) reports: Vec<String>,
 }
 
 impl Outcome {
@@ -61,11 +61,6 @@ impl Outcome {
         let reason =
             if reasons.is_empty() { exit.meaning().to_owned() } else { reasons.join("; ") };
         Ok(Self { exit, reason, totals, views, invalid, reports: Vec::new() })
-    }
-
-    /// Writes the page of each batch.
-    pub(super) async fn report(&mut self, settings: &Settings, ledger: &Ledger) {
-        self.reports = report::after_run(settings, ledger, &self.views).await;
     }
 
     /// Prints the end.
@@ -189,9 +184,9 @@ pub(super) async fn already_done(cx: &mut Context, plans: &[Planned]) -> anyhow:
         writeln!(cx.out, "{reason}; 0 submissions")?;
     }
     let totals = Totals::default();
-    let mut outcome = Outcome { exit, reason, totals, views, invalid, reports: Vec::new() };
-    if let Some(ledger) = &ledger {
-        outcome.report(&cx.settings, ledger).await;
-    }
-    outcome.tell(cx)
+    let reports = match &ledger {
+        Some(ledger) => report::without_run(&cx.settings, ledger, &views).await,
+        None => Vec::new(),
+    };
+    Outcome { exit, reason, totals, views, invalid, reports }.tell(cx)
 }

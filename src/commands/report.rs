@@ -40,19 +40,13 @@ pub(super) async fn report(cx: &mut Context, batch: Option<&str>) -> anyhow::Res
 /// cannot be written takes nothing from the run, and `nightreel report` writes it another time.
 pub(super) async fn after_run(
     settings: &Settings,
+    artifacts: &Artifacts,
     ledger: &Ledger,
     views: &[BatchView],
 ) -> Vec<String> {
-    if views.is_empty() {
-        return Vec::new();
-    }
-    let artifacts = match Artifacts::open(&settings.output_dir, FetchSettings::default()) {
-        Ok(artifacts) => artifacts,
-        Err(error) => return vec![format!("no report was written: {error}")],
-    };
     let mut said = Vec::new();
     for view in views {
-        said.push(match write(settings, &artifacts, ledger, view).await {
+        said.push(match write(settings, artifacts, ledger, view).await {
             Ok(page) => format!("the report is {}", text::visible(&page.to_string_lossy())),
             Err(error) => {
                 format!("no report of {} was written: {error:#}", text::visible(&view.name))
@@ -76,6 +70,21 @@ async fn write(
     report::write(ledger, view, &folders(settings), &links, &mut draft).await?;
     artifacts.publish_page(draft, report::MARK).await?;
     Ok(settings.output_dir.join(name.as_str()))
+}
+
+/// The same where nothing was to do, so that no output folder is open yet.
+pub(super) async fn without_run(
+    settings: &Settings,
+    ledger: &Ledger,
+    views: &[BatchView],
+) -> Vec<String> {
+    if views.is_empty() {
+        return Vec::new();
+    }
+    match Artifacts::open(&settings.output_dir, FetchSettings::default()) {
+        Ok(artifacts) => after_run(settings, &artifacts, ledger, views).await,
+        Err(error) => vec![format!("no report was written: {error}")],
+    }
 }
 
 /// The folders that the page's commands must name: those that are not where they are by default.

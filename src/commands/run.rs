@@ -14,7 +14,7 @@ use super::context::{Context, Failure, Wrong};
 use super::manifests::{self, Opened};
 use super::plan::{self, Asked, Plans};
 use super::simulate::Simulation;
-use super::{enqueue, finish, knowledge, simulate};
+use super::{enqueue, finish, knowledge, report, simulate};
 use crate::atlas::Api;
 use crate::cli::{Common, RunArgs};
 use crate::domain::{Endpoint, Event, EventKind, Origin, clock, kill_point, text};
@@ -162,7 +162,7 @@ impl Night {
         let parts = Parts {
             ledger: ledger.clone(),
             api,
-            artifacts,
+            artifacts: artifacts.clone(),
             emergency,
             batches,
             endpoints: std::mem::take(&mut self.endpoints),
@@ -187,7 +187,9 @@ impl Night {
                 .await?;
         ledger.end_run(run, outcome.exit.code(), &outcome.reason).await.ok();
         kill_point("run_ended");
-        outcome.report(&cx.settings, &ledger).await;
+        // The folder as the run knew it: what stands in its place by now is not ours to write to.
+        outcome.reports =
+            report::after_run(&cx.settings, &artifacts, &ledger, &outcome.views).await;
         announce(&events, &name, &outcome).await;
         drop(events);
         tokio::time::timeout(Duration::from_secs(5), shown).await.ok();

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use super::{Folders, shell};
+use crate::domain::Micros;
 use crate::ledger::BatchView;
 
 /// Keys in one command at most: long commands are cut by terminals.
@@ -54,7 +55,7 @@ impl<'a> Commands<'a> {
 
     /// `run` of the manifest under the same budget; `None` where the manifest came by a pipe.
     pub(super) fn run(&self, flags: &[&str]) -> Option<String> {
-        let budget = self.batch.tally.budget.map(|budget| budget.human());
+        let budget = self.batch.tally.budget.map(Micros::human);
         let budget = budget.as_deref().map(|budget| budget.trim_start_matches('$'));
         let budget = budget.map_or(Vec::new(), |budget| vec!["--budget", budget]);
         let words = [&["run"], flags, &budget].concat();

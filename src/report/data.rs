@@ -14,6 +14,8 @@ use crate::ledger::{BatchView, JobId, Ledger, PageFile, PageJob};
 
 /// Jobs read at a time.
 const PAGE: u32 = 500;
+/// Jobs on a page at most: beyond these a browser has more to read than a person has patience for.
+const MOST: usize = 20_000;
 /// The number of this data's shape, for scripts that read it.
 const SHAPE: u32 = 1;
 
@@ -27,7 +29,7 @@ pub struct Links<'a> {
 
 impl Links<'_> {
     /// `path` as seen from the page: not escaped, which is the page's part.
-    fn from_here(&self, path: &str) -> String {
+    fn seen_from_here(&self, path: &str) -> String {
         let mut here: Vec<&str> = self.folder.split('/').collect();
         let mut there: Vec<&str> = path.split('/').collect();
         while there.len() > 1 && here.first() == there.first() {
@@ -41,7 +43,7 @@ impl Links<'_> {
 
 /// A job as the page has it.
 #[derive(Serialize)]
-struct Row {
+struct Shown {
     key: String,
     state: JobState,
     model: String,
@@ -88,7 +90,7 @@ pub(super) async fn write(
     }
     out.write_all(b"],\n\"jobs\":[")?;
     let (mut after, mut index) = (JobId(0), 0);
-    loop {
+    while index < MOST {
         let page = ledger.page_jobs(batch.id, after, PAGE).await?;
         let Some(last) = page.last() else { break };
         after = last.id;
@@ -136,7 +138,7 @@ fn figures(batch: &BatchView) -> Value {
     })
 }
 
-fn row(job: PageJob, links: &Links<'_>) -> Row {
+fn row(job: PageJob, links: &Links<'_>) -> Shown {
     let request = Request::from_canonical(&job.request);
     let (model, params) = request.map_or_else(Default::default, |it| (it.model, it.params));
     let prompt = params.get("prompt").and_then(Value::as_str).map(shown);
@@ -144,7 +146,7 @@ fn row(job: PageJob, links: &Links<'_>) -> Row {
     let vars: Option<Map<String, Value>> =
         job.vars.as_deref().and_then(|vars| serde_json::from_str(vars).ok());
     let is_done = job.state == JobState::Done;
-    Row {
+    Shown {
         key: text::visible(&job.key),
         state: job.state,
         model: text::visible(&model),
@@ -171,7 +173,7 @@ fn row(job: PageJob, links: &Links<'_>) -> Row {
 fn file_json(file: &PageFile, links: &Links<'_>) -> Value {
     let media: Value = serde_json::from_str(&file.media).unwrap_or_default();
     let mut json = json!({
-        "path": links.from_here(&file.path),
+        "path": links.seen_from_here(&file.path),
         "bytes": file.bytes,
         "type": media["type"],
         "width": media["width"],
@@ -179,7 +181,7 @@ fn file_json(file: &PageFile, links: &Links<'_>) -> Value {
         "seconds": media["duration_seconds"],
     });
     if let Some(sidecar) = (links.sidecar)(&file.path) {
-        json["sidecar"] = links.from_here(&sidecar).into();
+        json["sidecar"] = links.seen_from_here(&sidecar).into();
     }
     json
 }
@@ -191,11 +193,11 @@ mod tests {
     #[test]
     fn files_are_found_from_the_pages_folder() {
         let links = |folder: &'static str| Links { folder, sidecar: &|_| None };
-        assert_eq!(links("demo").from_here("demo/a b.mp4"), "a b.mp4");
-        assert_eq!(links("demo").from_here("demo/x/a.mp4"), "x/a.mp4");
-        assert_eq!(links("demo").from_here("other/a.mp4"), "../other/a.mp4");
-        assert_eq!(links("demo").from_here("a.mp4"), "../a.mp4");
-        assert_eq!(links("a/b").from_here("a/c/x.mp4"), "../c/x.mp4");
-        assert_eq!(links("a/b").from_here("a/b"), "../b");
+        assert_eq!(links("demo").seen_from_here("demo/a b.mp4"), "a b.mp4");
+        assert_eq!(links("demo").seen_from_here("demo/x/a.mp4"), "x/a.mp4");
+        assert_eq!(links("demo").seen_from_here("other/a.mp4"), "../other/a.mp4");
+        assert_eq!(links("demo").seen_from_here("a.mp4"), "../a.mp4");
+        assert_eq!(links("a/b").seen_from_here("a/c/x.mp4"), "../c/x.mp4");
+        assert_eq!(links("a/b").seen_from_here("a/b"), "../b");
     }
 }

@@ -79,16 +79,16 @@ impl Keys<'_> {
 
     /// `make` of all keys, in portions; `None` where that would be too many to paste.
     async fn portions(&self, make: impl Fn(&[String]) -> String) -> Result<Option<Vec<String>>> {
-        let (mut made, mut after) = (Vec::new(), JobId(0));
+        let (mut portions, mut after) = (Vec::new(), JobId(0));
         loop {
             let page = self.page(after, KEYS).await?;
-            let Some((last, _)) = page.last() else { return Ok(Some(made)) };
-            if made.len() == COMMANDS {
+            let Some((last, _)) = page.last() else { return Ok(Some(portions)) };
+            if portions.len() == COMMANDS {
                 return Ok(None);
             }
             after = *last;
             let keys: Vec<String> = page.into_iter().map(|(_, key)| key).collect();
-            made.push(make(&keys));
+            portions.push(make(&keys));
         }
     }
 }

@@ -25,7 +25,7 @@ fn story_of(prompts: &[&str]) -> Story {
         format!("r{at},minimax/hailuo-02/t2v-standard,\"{prompt}\",night-{at}\n")
     };
     let rows: String = prompts.iter().enumerate().map(row).collect();
-    story.file("night.csv", &format!("id,model,prompt,var.mood\n{rows}"));
+    story.file("night.csv", format!("id,model,prompt,var.mood\n{rows}"));
     story
 }
 
@@ -34,7 +34,7 @@ fn a_run_ends_with_a_page_that_tells_what_the_ledger_knows() {
     let story = story_of(&["a calm sea", "forbidden fruit", "a lost balloon"]);
     story.file(
         "scenario.toml",
-        &format!(
+        format!(
             "{QUICK}[history]\nmode = \"absent\"\n[[fault]]\non = \"submit\"\nkind = \"moderation\"\n\
              match = \"forbidden\"\n[[fault]]\non = \"submit\"\nkind = \"charged_then_reset\"\n\
              match = \"lost\"\n"

@@ -64,7 +64,8 @@ fn throttled_for_a_time(seen: &mut Seen) {
         .filter(|gap| *gap > Duration::from_millis(100))
         .collect();
     gaps.sort();
-    assert!(!gaps.is_empty() && gaps[0] >= Duration::from_millis(1900), "{gaps:?}");
+    // The refusal's event comes after its commit, which on a busy disk takes part of the two seconds.
+    assert!(!gaps.is_empty() && gaps[0] >= Duration::from_millis(1500), "{gaps:?}");
     seen.judge(&night);
     seen.says(format!(
         "asked for 2 s; the next POST of any worker came {} ms later",

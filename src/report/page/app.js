@@ -55,7 +55,7 @@ function start(data) {
     tray.hidden = chosen.size === 0;
     tray.replaceChildren(
       el("button", { type: "button", disabled: chosen.size < 2, click: () => openBeside([...chosen]) }, `Compare ${chosen.size}`),
-      el("button", { type: "button", click: () => { chosen.clear(); trayShown(); gallery.show(gallery.jobs); } }, "Clear"));
+      el("button", { type: "button", click: () => { chosen.clear(); trayShown(); gallery.renew(); } }, "Clear"));
   };
   const gallery = new Gallery(byId("grid"), {
     picked: (job) => chosen.has(job),

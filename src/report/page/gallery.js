@@ -50,8 +50,12 @@ class Gallery {
     grid.addEventListener("keydown", (event) => this.walk(event));
   }
 
-  /** Shows these jobs. */
+  /** Shows these jobs; cards that stay what they were are left alone. */
   show(jobs) {
+    if (jobs.length !== this.jobs.length || jobs.some((job, at) => job !== this.jobs[at])) this.renew(jobs);
+  }
+
+  renew(jobs = this.jobs) {
     for (const at of [...this.shown.keys()]) this.drop(at);
     this.jobs = jobs;
     this.wide = undefined;
@@ -147,7 +151,11 @@ class Gallery {
   walk(event) {
     const at = [...this.shown].find(([, card]) => card.node === event.target)?.[0];
     if (at === undefined) return;
-    if (event.key === "Enter") return this.open(this.jobs[at], this.jobs, at);
+    if (event.key === "Enter") {
+      // The same key would press the button that has the focus then.
+      event.preventDefault();
+      return this.open(this.jobs[at], this.jobs, at);
+    }
     const step = { ArrowRight: 1, ArrowLeft: -1, ArrowDown: this.columns, ArrowUp: -this.columns }[event.key];
     if (step === undefined || at + step < 0 || at + step >= this.jobs.length) return;
     event.preventDefault();

@@ -99,7 +99,7 @@ pub enum FetchError {
         url: String,
     },
     /// Something arrived, and it is not what a model of this kind makes.
-    #[error("expected {expected} and got {found}, which is not kept; it begins: {beginning}")]
+    #[error("expected {expected} and got {found}, {kept}; it begins: {beginning}")]
     NotMedia {
         /// What was due.
         expected: &'static str,
@@ -107,6 +107,8 @@ pub enum FetchError {
         found: String,
         /// Its first characters, made visible.
         beginning: String,
+        /// Where it is kept, or that it is not.
+        kept: String,
     },
     /// More bytes than allowed.
     #[error("{url} is larger than the limit of {limit} bytes")]

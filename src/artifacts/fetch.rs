@@ -222,14 +222,20 @@ fn write(
     Ok(None)
 }
 
-/// Takes a complete file for what it is, or removes it.
+/// Takes a complete file for what it is, sets it aside for people, or removes it.
 fn accept(mut part: Part, terms: &Terms) -> Result<Fetched, FetchError> {
     match examine(&mut part, terms) {
         Ok(fetched) => Ok(fetched),
-        Err(error) => {
-            part.discard()?;
-            Err(error)
-        }
+        Err(error) => Err(match error {
+            FetchError::NotMedia { expected, found, beginning, .. } if part.has_bytes() => {
+                let kept = format!("kept as {}", part.set_aside()?);
+                FetchError::NotMedia { expected, found, beginning, kept }
+            }
+            error => {
+                part.discard()?;
+                error
+            }
+        }),
     }
 }
 
@@ -282,6 +288,7 @@ fn judge(terms: &Terms, content: &Content, media: &Media, head: &[u8]) -> Result
         expected: terms.expect.noun(),
         found: format!("{found} from {}", terms.origin),
         beginning: shown::beginning(head),
+        kept: "which is not kept".to_owned(),
     })
 }
 

@@ -184,6 +184,19 @@ impl Part {
             .map_err(|cause| Error::io("remove", &self.full, cause))
     }
 
+    /// Keeps what arrived for people to look at, under a name that no program opens; it takes the
+    /// place of what the same output gave before. Returns where it is.
+    pub(super) fn set_aside(self) -> Result<RelPath, Error> {
+        let temp = &self.spot.temp;
+        let stem = temp.file_name().trim_start_matches(".nightreel-").trim_end_matches(".part");
+        let suspect = temp.parent().join(&format!("attempt-{stem}.suspect"))?;
+        self.folder
+            .remove(&self.spot.control())
+            .and_then(|()| self.folder.replace(temp.file_name(), suspect.file_name()))
+            .map_err(|cause| Error::io("set aside", &self.full, cause))?;
+        Ok(suspect)
+    }
+
     /// Syncs the whole file; it stays under its temporary name, without a control file.
     pub(super) fn finish(&mut self) -> Result<Content, Error> {
         self.file.sync_all().map_err(|cause| Error::io("sync", &self.full, cause))?;
@@ -192,6 +205,11 @@ impl Part {
             .remove(&self.spot.control())
             .map_err(|cause| Error::io("remove", &self.full, cause))?;
         Ok(Content { bytes: self.bytes, sha256: self.hasher.clone().finish() })
+    }
+
+    /// The open file.
+    pub(super) fn has_bytes(&self) -> bool {
+        self.bytes > 0
     }
 
     /// The open file.

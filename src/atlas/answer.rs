@@ -3,9 +3,10 @@
 //! reqwest's errors are turned to text here, without URL and with their whole chain of causes.
 
 use std::error::Error as _;
+use std::sync::Once;
 use std::time::Duration;
 
-use reqwest::header::HeaderMap;
+use reqwest::header::{CONTENT_TYPE, HeaderMap};
 use reqwest::{RequestBuilder, Response, Url};
 
 use super::wire::Envelope;
@@ -89,11 +90,28 @@ async fn read(mut response: Response, limit: usize) -> Result<Vec<u8>, Fault> {
     Ok(content)
 }
 
+/// JSON that does not call itself so is taken for what it is, and said once: something between this
+/// machine and the API may be rewriting answers.
+fn warn_of_type(body: &Body, headers: &HeaderMap) {
+    static SAID: Once = Once::new();
+    let kind = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or("");
+    if matches!(body, Body::Json(_)) && !kind.to_ascii_lowercase().contains("json") {
+        SAID.call_once(|| {
+            let kind = text::visible(kind);
+            tracing::warn!("the API's JSON comes as `{kind}`; it is read all the same");
+        });
+    }
+}
+
 impl Answer {
     /// Puts an answer together from its parts.
     pub(super) fn new(status: u16, headers: &HeaderMap, content: Result<Vec<u8>, Fault>) -> Self {
         let body = match content {
-            Ok(bytes) => Body::of(&bytes),
+            Ok(bytes) => {
+                let body = Body::of(&bytes);
+                warn_of_type(&body, headers);
+                body
+            }
             Err(fault) => Body::Cut(fault),
         };
         let in_header = headers

@@ -53,7 +53,7 @@ impl From<anyhow::Error> for Failure {
     fn from(error: anyhow::Error) -> Self {
         use crate::ledger::Error as Ledger;
         let exit = match error.downcast_ref::<Ledger>() {
-            Some(Ledger::Owned { .. }) => Exit::Owned,
+            Some(Ledger::Owned { .. } | Ledger::Elsewhere { .. }) => Exit::Owned,
             Some(Ledger::Foreign { .. } | Ledger::Newer { .. }) => Exit::Usage,
             _ if error.downcast_ref::<Wrong>().is_some() => Exit::Usage,
             _ if is_closed_pipe(&error) => Exit::Done,
@@ -178,14 +178,28 @@ impl Context {
         ledger_path(&self.settings.state_dir)
     }
 
-    /// The ledger for reading, where there is one.
-    pub async fn read_ledger(&self) -> anyhow::Result<Option<Ledger>> {
-        Ok(Ledger::read(&self.ledger_path()).await?)
+    /// The ledger for reading, where there is one. One that a run would refuse is shown with a word.
+    pub async fn read_ledger(&mut self) -> anyhow::Result<Option<Ledger>> {
+        let ledger = Ledger::read(&self.ledger_path()).await?;
+        if let Some(behind) = ledger.as_ref().and_then(Ledger::behind) {
+            writeln!(self.err, "warning: {}", text::visible(&behind.to_string()))?;
+        }
+        Ok(ledger)
+    }
+
+    /// The ledger to plan with, where there is one: what a run would refuse is refused here too.
+    pub async fn ledger_to_plan(&self) -> anyhow::Result<Option<Ledger>> {
+        let ledger = Ledger::read(&self.ledger_path()).await?;
+        match ledger.as_ref().and_then(Ledger::behind) {
+            Some(behind) => Err(anyhow::anyhow!("{behind}")),
+            None => Ok(ledger),
+        }
     }
 
     /// The ledger for reading.
-    pub async fn need_ledger(&self) -> anyhow::Result<Ledger> {
-        self.read_ledger().await?.ok_or_else(|| Wrong(self.no_ledger_text()).into())
+    pub async fn need_ledger(&mut self) -> anyhow::Result<Ledger> {
+        let ledger = self.read_ledger().await?;
+        ledger.ok_or_else(|| Wrong(self.no_ledger_text()).into())
     }
 
     /// The ledger for writing; it must be there already.

@@ -9,7 +9,7 @@ use super::plan::Planned;
 use crate::catalog::Prices;
 use crate::domain::{JobState, Origin, kill_point, text};
 use crate::ledger::{BatchId, JobFilter, JobId, Ledger, NewBatch, NewJob};
-use crate::plan::{Action, walk};
+use crate::plan::{Action, WalkError, walk};
 
 /// Jobs looked at in one go.
 const PAGE: u32 = 500;
@@ -35,6 +35,9 @@ pub(super) async fn all(
         };
         let id = ledger.open_batch(new).await?;
         let (enqueued, wanted) = bring_in(cx, ledger, (id, opened), prices).await?;
+        // Before anything of it is sent: half of another manifest may have come in.
+        let changed = |mistakes| manifests::explain(WalkError::Manifest(mistakes));
+        opened.manifest.require_unchanged().map_err(changed)?;
         if enqueued > 0 {
             news.push((plan.batch.clone(), enqueued));
         }
@@ -148,7 +151,7 @@ fn keys_of(opened: &Opened) -> anyhow::Result<HashSet<String>> {
     let rows = opened
         .manifest
         .rows()
-        .map_err(|mistakes| manifests::explain(crate::plan::WalkError::Manifest(mistakes)))?;
+        .map_err(|mistakes| manifests::explain(WalkError::Manifest(mistakes)))?;
     Ok(rows.filter_map(Result::ok).map(|spec| spec.key).collect())
 }
 

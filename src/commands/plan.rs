@@ -107,7 +107,7 @@ pub(super) async fn plan(
     asked: &Asked,
     file: Option<&Path>,
 ) -> anyhow::Result<Exit> {
-    let ledger = cx.read_ledger().await?;
+    let ledger = cx.ledger_to_plan().await?;
     let mut plans = all(cx, opened, ledger.as_ref(), asked).await?;
     if cx.settings.state_dir.is_dir() {
         plans.prices.save()?;

@@ -56,7 +56,7 @@ pub(super) async fn run(common: &Common, mut args: RunArgs) -> Result<Exit, Fail
 
 /// Plans every manifest and refuses those with mistakes: nothing is sent, nothing is written.
 async fn plan_all(cx: &mut Context, opened: &[Opened], asked: &Asked) -> Result<Plans, Failure> {
-    let ledger = cx.read_ledger().await.map_err(Failure::from)?;
+    let ledger = cx.ledger_to_plan().await.map_err(Failure::from)?;
     let plans = plan::all(cx, opened, ledger.as_ref(), asked).await.map_err(Failure::from)?;
     let mut lines = Vec::new();
     for plan in &plans.batches {

@@ -47,6 +47,8 @@ mod armed {
         "intent_begun",
         "intent_durable",
         "intent_recovered",
+        "ledger_marked",
+        "ledger_migrated",
         "lock_taken",
         "loss_due",
         "names_given",

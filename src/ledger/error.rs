@@ -103,6 +103,18 @@ pub enum Error {
         /// Its pid, host and start, as it wrote them.
         owner: String,
     },
+    /// The last owner was on another machine and did not end by itself.
+    #[error(
+        "{path} was left by an owner on another machine ({owner}), which may be at work on the \
+         original of this folder: two of them would both pay. If it is not, delete {path} and start \
+         again"
+    )]
+    Elsewhere {
+        /// The lock file.
+        path: PathBuf,
+        /// Its pid, host and start, as it wrote them.
+        owner: String,
+    },
     /// Another run has taken the ledger over; this one may write nothing more.
     #[error("another run has taken over this ledger; this one stops without writing anything more")]
     Fenced,

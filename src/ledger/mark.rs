@@ -53,9 +53,10 @@ impl Mark {
     }
 }
 
-/// Refuses a ledger whose last attempt is `has` where a later one was begun.
-pub(super) fn require(ledger: &Path, has: i64) -> Result<()> {
-    match read(ledger) {
+/// Refuses a ledger whose last attempt is `has` where a later one was begun. `began` must have been
+/// read first: a run beside this process may begin one at any time.
+pub(super) fn require(ledger: &Path, began: Option<i64>, has: i64) -> Result<()> {
+    match began {
         Some(began) if began > has => {
             Err(Error::Behind { path: ledger.to_owned(), mark: open::mark_of(ledger), has, began })
         }
@@ -64,7 +65,7 @@ pub(super) fn require(ledger: &Path, has: i64) -> Result<()> {
 }
 
 /// What the file says; a file that says nothing is as good as none.
-fn read(ledger: &Path) -> Option<i64> {
+pub(super) fn read(ledger: &Path) -> Option<i64> {
     let mut text = String::new();
     let file = File::open(open::mark_of(ledger)).ok()?;
     file.take(WIDTH as u64).read_to_string(&mut text).ok()?;

@@ -79,6 +79,7 @@ pub struct Ledger {
     tally: Arc<Mutex<Tally>>,
     fence: Arc<Mutex<Option<i64>>>,
     mark: Option<Arc<Mark>>,
+    behind: Option<Arc<Error>>,
 }
 
 impl Ledger {
@@ -88,11 +89,11 @@ impl Ledger {
         let tally = Arc::new(Mutex::new(Tally::default()));
         let fence = Arc::new(Mutex::new(None));
         let writer = Writer::start(connection, Arc::clone(&tally), Arc::clone(&fence));
-        let readers = open::readers(path)
+        let (readers, _) = open::readers(path)
             .await?
             .ok_or_else(|| Error::Missing { what: "schema".to_owned() })?;
         let connections = Connections { readers, writer: Some(writer) };
-        Ok(Self { connections, tally, fence, mark: Some(Arc::new(Mark::open(path))) })
+        Ok(Self { connections, tally, fence, mark: Some(Arc::new(Mark::open(path))), behind: None })
     }
 
     /// Opens it for reading only; `None` where there is none, or none that was ever begun.
@@ -100,7 +101,7 @@ impl Ledger {
         if !path.exists() {
             return Ok(None);
         }
-        let Some(readers) = open::readers(path).await? else {
+        let Some((readers, is_current)) = open::readers(path).await? else {
             return Ok(None);
         };
         Ok(Some(Self {
@@ -108,7 +109,14 @@ impl Ledger {
             tally: Arc::default(),
             fence: Arc::default(),
             mark: None,
+            behind: is_current.err().map(Arc::new),
         }))
+    }
+
+    /// Why a ledger opened for reading would be refused for writing: it lacks what was begun.
+    #[must_use]
+    pub fn behind(&self) -> Option<&Error> {
+        self.behind.as_deref()
     }
 
     /// Begins to keep figures of these batches.

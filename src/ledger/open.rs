@@ -13,6 +13,7 @@ use sqlx::{AssertSqlSafe, ConnectOptions as _, SqlSafeStr as _};
 use super::emergency::JOURNAL;
 use super::error::{Error, Result};
 use super::mark;
+use crate::domain::kill_point;
 
 /// `nrel` in ASCII: what `PRAGMA application_id` of a ledger says.
 pub const APPLICATION_ID: i64 = 0x6e72_656c;
@@ -57,7 +58,8 @@ pub(super) async fn writer(path: &Path) -> Result<SqliteConnection> {
     require_sqlite(&mut connection).await?;
     let version = version(path, &mut connection).await?;
     require_wal(path, &mut connection).await?;
-    mark::require(path, last_attempt(version, &mut connection).await?)?;
+    let began = mark::read(path);
+    mark::require(path, began, last_attempt(version, &mut connection).await?)?;
     if unclean {
         quick_check(path, &mut connection).await?;
     }
@@ -69,8 +71,9 @@ pub(super) async fn writer(path: &Path) -> Result<SqliteConnection> {
 }
 
 /// Readers beside the writer; they never make or change anything. `None` where the file holds no
-/// ledger yet, because its first start was interrupted.
-pub(super) async fn readers(path: &Path) -> Result<Option<SqlitePool>> {
+/// ledger yet, because its first start was interrupted. Beside them, whether the ledger lacks what was
+/// begun: it may be looked at all the same.
+pub(super) async fn readers(path: &Path) -> Result<Option<(SqlitePool, Result<()>)>> {
     refuse_lost_file(path)?;
     roll_back(path).await?;
     let pool = SqlitePoolOptions::new()
@@ -80,13 +83,16 @@ pub(super) async fn readers(path: &Path) -> Result<Option<SqlitePool>> {
         .await
         .map_err(|source| explain(path, source))?;
     let mut connection = pool.acquire().await.map_err(Error::on("opening it for reading"))?;
-    let begun = version(path, &mut connection).await? > 0;
+    let version = version(path, &mut connection).await?;
+    let began = mark::read(path);
+    let is_current = mark::require(path, began, last_attempt(version, &mut connection).await?);
     drop(connection);
-    if begun {
-        return Ok(Some(pool));
+    if version > 0 {
+        return Ok(Some((pool, is_current)));
     }
     pool.close().await;
-    Ok(None)
+    // Nothing in it is nothing to look at: then what it lacks is all there is to say.
+    is_current.map(|()| None)
 }
 
 /// A process that was killed while it made the file leaves a rollback journal, which a connection that
@@ -248,9 +254,12 @@ pub(super) async fn migrate(
         .execute(&mut *connection)
         .await
         .map_err(Error::on("marking it as a ledger"))?;
+    kill_point("ledger_marked");
     Migrator::with_migrations(steps()).run(&mut *connection).await.map_err(|source| {
         Error::Database { doing: "migrating it", source: sqlx::Error::Migrate(Box::new(source)) }
-    })
+    })?;
+    kill_point("ledger_migrated");
+    Ok(())
 }
 
 /// Copies the ledger before its migration, whole or not at all: `VACUUM INTO` neither syncs what it

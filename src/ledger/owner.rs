@@ -4,7 +4,7 @@
 //! SQLite's own locks (sqlite.org/howtocorrupt.html, 2.2).
 
 use std::fs::{File, OpenOptions, TryLockError};
-use std::io::{Read as _, Seek as _, Write as _};
+use std::io::{Read, Seek as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -18,11 +18,21 @@ const LOOKS: u32 = 100;
 /// Held as long as this process owns the ledger; the system frees it when the process ends, however.
 #[derive(Debug)]
 pub struct Ownership {
-    _file: File,
+    file: File,
+}
+
+impl Drop for Ownership {
+    fn drop(&mut self) {
+        // A name that stays means an owner that did not end by itself. Where it cannot be removed,
+        // nothing worse than a question may follow.
+        let _ = self.file.set_len(0);
+    }
 }
 
 impl Ownership {
-    /// Takes the lock of the ledger in `state_dir`, or says who has it.
+    /// Takes the lock of the ledger in `state_dir`, or says who has it. A dead owner of this machine is
+    /// taken over at once. An owner of another machine, of which nobody knows whether it is dead, may be
+    /// at work on the original of this folder: that is refused.
     pub fn take(state_dir: &Path) -> Result<Self> {
         let path = state_dir.join("owner.lock");
         let io = |doing| {
@@ -41,11 +51,17 @@ impl Ownership {
             }
             Err(TryLockError::Error(source)) => return Err(io("lock")(source)),
         }
+        let mut left = String::new();
+        Read::by_ref(&mut file).take(500).read_to_string(&mut left).ok();
+        if is_of_another_machine(&left, &describe()) {
+            let owner = crate::domain::text::visible(left.trim());
+            return Err(Error::Elsewhere { owner, path });
+        }
         file.set_len(0).map_err(io("write"))?;
         file.rewind().map_err(io("write"))?;
         file.write_all(describe().as_bytes()).map_err(io("write"))?;
         kill_point("lock_taken");
-        Ok(Self { _file: file })
+        Ok(Self { file })
     }
 }
 
@@ -63,13 +79,24 @@ fn boot_id() -> Option<String> {
         .then(|| id.to_owned())
 }
 
+/// Whether what an owner left names another machine: both its host and its boot. A container that is
+/// made anew has another host and the same boot, a machine started again the reverse.
+fn is_of_another_machine(left: &str, own: &str) -> bool {
+    let of = |text: &str| {
+        let (_, after) = text.trim().split_once(" on ")?;
+        let (host, after) = after.split_once(", started ")?;
+        let (_, boot) = after.split_once(", boot ")?;
+        Some((host.to_owned(), boot.to_owned()))
+    };
+    of(left).zip(of(own)).is_some_and(|(left, own)| left.0 != own.0 && left.1 != own.1)
+}
+
 /// Between taking the lock and writing its name an owner needs a moment.
 fn read_owner(file: &mut File) -> String {
     for _ in 0..LOOKS {
         let mut text = String::new();
-        let read = file
-            .rewind()
-            .and_then(|()| std::io::Read::by_ref(file).take(500).read_to_string(&mut text));
+        let read =
+            file.rewind().and_then(|()| Read::by_ref(file).take(500).read_to_string(&mut text));
         if read.is_ok() && text.ends_with('\n') {
             return crate::domain::text::visible(text.trim());
         }
@@ -153,4 +180,22 @@ impl Ledger {
 #[must_use]
 pub fn ledger_path(state_dir: &Path) -> PathBuf {
     state_dir.join("ledger.db")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_an_owner_with_another_host_and_another_boot_is_of_another_machine() {
+        let own = "pid 7 on desk, started 2026-11-23 22:00:00 +01:00, boot aa";
+        let left = |host: &str, boot: &str| {
+            format!("pid 9 on {host}, started 2026-11-22 22:00:00 +01:00, boot {boot}\n")
+        };
+        assert!(is_of_another_machine(&left("laptop", "bb"), own));
+        assert!(!is_of_another_machine(&left("laptop", "aa"), own), "a container made anew");
+        assert!(!is_of_another_machine(&left("desk", "bb"), own), "a machine started again");
+        assert!(!is_of_another_machine("", own), "an owner that ended by itself");
+        assert!(!is_of_another_machine("nonsense", own));
+    }
 }

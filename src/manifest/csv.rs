@@ -21,6 +21,8 @@ pub(super) struct Table {
     pub(super) path: PathBuf,
     /// What positions call it.
     pub(super) name: Arc<str>,
+    /// What the file was when it was found: every pass must read the same.
+    seen: Option<input::Stamp>,
 }
 
 /// The rows of a [`Table`] behind its header.
@@ -38,6 +40,22 @@ pub(super) struct Records {
 }
 
 impl Table {
+    /// A file by its path, called `name`.
+    pub(super) fn new(path: PathBuf, name: Arc<str>) -> Self {
+        let seen = input::stamp(&path);
+        Self { path, name, seen }
+    }
+
+    /// Refuses a file that is another one, or has another content, than when it was found.
+    pub(super) fn require_unchanged(&self) -> Result<(), Vec<Diagnostic>> {
+        if self.seen == input::stamp(&self.path) {
+            return Ok(());
+        }
+        let message =
+            "the file was changed since it was planned; look at `nightreel plan` and start again";
+        Err(vec![self.whole(message.to_owned())])
+    }
+
     /// Opens the file and reads its header.
     pub(super) fn open(&self) -> Result<Records, Vec<Diagnostic>> {
         let mut file = input::open(&self.path).map_err(|error| vec![self.whole(error)])?;
@@ -245,7 +263,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("x.csv");
         std::io::Write::write_all(&mut File::create(&path).unwrap(), bytes).unwrap();
-        Fixture { table: Table { path, name: "x.csv".into() }, _folder: folder }
+        Fixture { table: Table::new(path, "x.csv".into()), _folder: folder }
     }
 
     fn told(bytes: &[u8]) -> Vec<String> {

@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::Read as _;
 use std::os::unix::fs::FileTypeExt as _;
 use std::path::Path;
+use std::time::SystemTime;
 
 /// The byte order mark some programs put before UTF-8.
 pub(super) const BOM: &[u8] = b"\xEF\xBB\xBF";
@@ -27,6 +28,24 @@ pub(super) fn open(path: &Path) -> Result<File, String> {
         return Err("is a device or a socket, not a file".to_owned());
     }
     File::open(path).map_err(|error| unopened(&error))
+}
+
+/// What tells one state of a file from another: which file it is, its length, and when it was written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Stamp {
+    file: u64,
+    bytes: u64,
+    written: Option<SystemTime>,
+}
+
+/// The stamp of a file; `None` where there is none.
+pub(super) fn stamp(path: &Path) -> Option<Stamp> {
+    let metadata = std::fs::metadata(path).ok()?;
+    #[cfg(unix)]
+    let file = std::os::unix::fs::MetadataExt::ino(&metadata);
+    #[cfg(not(unix))]
+    let file = 0;
+    Some(Stamp { file, bytes: metadata.len(), written: metadata.modified().ok() })
 }
 
 /// Reads a whole TOML file; the error comes with the byte it is about, where there is one.

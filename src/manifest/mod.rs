@@ -104,7 +104,7 @@ pub fn open(source: &Source) -> Result<Manifest, Vec<Diagnostic>> {
     let whole = |message: String| vec![Position::new(&place.name, 0, 0).says(message)];
     match place.format {
         Format::Csv => {
-            opened.table = Some(Table { path: place.path, name: Arc::clone(&place.name) });
+            opened.table = Some(Table::new(place.path, Arc::clone(&place.name)));
         }
         Format::Toml => {
             let text = input::read_text(&place.path).map_err(whole)?;
@@ -117,6 +117,12 @@ pub fn open(source: &Source) -> Result<Manifest, Vec<Diagnostic>> {
 }
 
 impl Manifest {
+    /// Refuses a manifest whose rows are in a file that was changed since it was opened: what was
+    /// planned is not what another pass would read.
+    pub fn require_unchanged(&self) -> Result<(), Vec<Diagnostic>> {
+        self.0.table.as_ref().map_or(Ok(()), Table::require_unchanged)
+    }
+
     /// What the batch is called: `[batch].name`, else the file without its extension.
     #[must_use]
     pub fn batch(&self) -> &str {
@@ -270,12 +276,13 @@ impl Opened {
             let message = format!("the file {found} named by `rows`: {problem}");
             return Err(vec![document.text.position(rows.span.start).says(message)]);
         }
-        self.table = Some(Table { name: beside(&self.file, &rows.text).into(), path });
+        self.table = Some(Table::new(path, beside(&self.file, &rows.text).into()));
         Ok(())
     }
 
     /// The rows of the CSV file, whose header must still be the one that was checked.
     fn records(&self, table: &Table) -> Result<Records, Vec<Diagnostic>> {
+        table.require_unchanged()?;
         let records = table.open()?;
         if columns::read(&records, self.defaults(), self.axes())? != self.columns {
             let message = "the header was changed while it was being read; start again";

@@ -1,9 +1,11 @@
 //! Generation slots: one for each prediction in flight at the API, from submit to its terminal
-//! status, never held through a download.
+//! status, never held through a download. How many there are follows the API: a quarter fewer when it
+//! says 429, one more for each round of acceptances, never more than the operator allows.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::Notify;
+use tokio::time::Instant;
 
 use super::ramp::Trial;
 
@@ -18,8 +20,15 @@ struct Inner {
 }
 
 struct State {
+    /// What the operator allows.
+    most: u64,
+    /// What the API took lately, `most` at most.
     limit: u64,
     held: u64,
+    /// When the limit was lowered last.
+    lowered: Option<Instant>,
+    /// Acceptances since the limit changed.
+    accepted: u64,
 }
 
 /// One slot, given back when dropped.
@@ -33,7 +42,7 @@ impl Slots {
     /// `limit` slots, all free.
     #[must_use]
     pub fn new(limit: u64) -> Self {
-        let state = Mutex::new(State { limit, held: 0 });
+        let state = Mutex::new(State { most: limit, limit, held: 0, lowered: None, accepted: 0 });
         Self(Arc::new(Inner { state, freed: Notify::new() }))
     }
 
@@ -66,6 +75,35 @@ impl Slots {
     pub fn occupy(&self) -> Slot {
         self.lock().held += 1;
         Slot { inner: Arc::clone(&self.0), trial: None }
+    }
+
+    /// A POST that left at `sent` met a 429. Returns the new limit where it was lowered: refusals of
+    /// POSTs that left before the last time say nothing new.
+    pub(super) fn lower(&self, sent: Instant) -> Option<u64> {
+        let mut state = self.lock();
+        if state.limit == 1 || state.lowered.is_some_and(|lowered| sent < lowered) {
+            return None;
+        }
+        state.limit = (state.limit * 3 / 4).max(1);
+        state.lowered = Some(Instant::now());
+        state.accepted = 0;
+        Some(state.limit)
+    }
+
+    /// A POST was accepted. Returns the new limit where it was raised.
+    pub(super) fn raise(&self) -> Option<u64> {
+        let mut state = self.lock();
+        if state.limit == state.most {
+            return None;
+        }
+        state.accepted += 1;
+        if state.accepted < state.limit {
+            return None;
+        }
+        state.limit += 1;
+        state.accepted = 0;
+        self.0.freed.notify_one();
+        Some(state.limit)
     }
 
     /// How many are held, and how many there are.
@@ -125,6 +163,24 @@ mod tests {
         assert!(slots.acquire().now_or_never().is_none());
         drop(two);
         assert!(slots.acquire().now_or_never().is_some());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_refused_round_lowers_the_limit_once_and_accepted_rounds_raise_it_again() {
+        let slots = Slots::new(8);
+        let sent = Instant::now();
+        tokio::time::advance(std::time::Duration::from_secs(1)).await;
+        assert_eq!(slots.raise(), None, "never above what the operator allows");
+        assert_eq!(slots.lower(sent), Some(6));
+        assert_eq!(slots.lower(sent), None, "a POST of the same round");
+        assert_eq!(slots.lower(Instant::now()), Some(4));
+        let raised: Vec<u64> = (0..30).filter_map(|_| slots.raise()).collect();
+        assert_eq!(raised, [5, 6, 7, 8], "after 4, 5, 6 and 7 acceptances");
+        for _ in 0..20 {
+            tokio::time::advance(std::time::Duration::from_secs(1)).await;
+            slots.lower(Instant::now());
+        }
+        assert_eq!(slots.figures(), (0, 1), "one always gets in");
     }
 
     #[tokio::test]

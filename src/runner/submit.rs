@@ -7,6 +7,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 
 use super::gate::{REJECTIONS, Stop};
 use super::media::{self, MediaError};
@@ -161,9 +162,11 @@ impl Post<'_> {
             })
             .await;
         kill_point("post_due");
+        let sent = Instant::now();
         let Submitted { outcome, http_status, request_id } =
             shared.api.submit(endpoint, body).await;
         kill_point("answer_in");
+        self.follow_the_api(sent, http_status, &outcome).await;
         let answer = Answer { http_status, request_id };
         match outcome {
             SubmitOutcome::Accepted { id } => self.accepted(id, answer, slot).await,
@@ -176,6 +179,20 @@ impl Post<'_> {
             SubmitOutcome::Unknown { class, message } => {
                 self.unknown(answer.trouble(class, message), slot).await
             }
+        }
+    }
+
+    /// A 429 means that fewer should be in flight, acceptances that more may be.
+    async fn follow_the_api(&self, sent: Instant, status: Option<u16>, outcome: &SubmitOutcome) {
+        let slots = &self.shared.slots;
+        let (changed, reason) = match outcome {
+            SubmitOutcome::Accepted { .. } => (slots.raise(), "the API takes them again"),
+            _ if status == Some(429) => (slots.lower(sent), "the API asks for fewer (429)"),
+            _ => (None, ""),
+        };
+        if let Some(value) = changed {
+            let (limit, reason) = ("concurrency".to_owned(), reason.to_owned());
+            self.shared.tell(EventKind::LimitChanged { limit, value, reason }).await;
         }
     }
 

@@ -1,6 +1,6 @@
 //! The report as a person uses it: look, search, compare, play, and be safe from what is shown.
 
-use crate::chrome::{Chrome, DESK, PHONE, is_wanted};
+use crate::chrome::{Chrome, DESK, ENTER, ESCAPE, PHONE, RIGHT, is_wanted};
 use crate::shown::{self, EVIL};
 
 const COUNT: &str = "document.getElementById('count').textContent";
@@ -21,7 +21,6 @@ async fn the_report_is_looked_at_searched_compared_and_played() {
     compare(&chrome).await;
     keyboard(&chrome).await;
     assert_eq!(chrome.complaints().await, Vec::<String>::new());
-    chrome.close().await;
 }
 
 async fn figures_and_troubles(chrome: &Chrome) {
@@ -42,9 +41,9 @@ async fn filters(chrome: &Chrome) {
     chrome.choose("duration", "10").await;
     chrome.choose("style", "anime").await;
     chrome.until(&format!("{COUNT} === '8 of 48 jobs'")).await;
-    chrome.find("input[type=search]").await.send_keys("lighthouse FOG").await.unwrap();
+    chrome.write("input[type=search]", "lighthouse FOG").await;
     chrome.until(&format!("{COUNT} === '2 of 48 jobs'")).await;
-    chrome.find("input[type=search]").await.clear().await.unwrap();
+    chrome.clear("input[type=search]").await;
     chrome.choose("duration", "").await;
     chrome.choose("style", "").await;
     chrome.choose("order", "slowest first").await;
@@ -55,19 +54,17 @@ async fn filters(chrome: &Chrome) {
 
 async fn videos(chrome: &Chrome) {
     chrome.to_results().await;
-    let card = chrome.find(".card[data-key='job-01']").await;
-    card.scroll_into_view().await.unwrap();
+    let card = ".card[data-key='job-01']";
     chrome
         .until("document.querySelector(\".card[data-key='job-01'] video\").readyState >= 1")
         .await;
-    chrome.page.action_chain().move_to_element_center(&card).perform().await.unwrap();
+    chrome.hover(card).await;
     chrome
         .until("document.querySelector(\".card[data-key='job-01'] video\").currentTime > 0.05")
         .await;
-    let prompt = chrome.find("input[type=search]").await;
-    chrome.page.action_chain().move_to_element_center(&prompt).perform().await.unwrap();
+    chrome.hover("input[type=search]").await;
     chrome.until("document.querySelector(\".card[data-key='job-01'] video\").paused").await;
-    card.click().await.unwrap();
+    chrome.click(card).await;
     chrome.until("document.getElementById('detail').open").await;
     let shown: String = chrome.ask("document.getElementById('detail').innerText").await;
     for wanted in ["job-01", "A market at dawn", "6", "anime", "$0.23", "night.csv:3", "sidecar"] {
@@ -95,30 +92,29 @@ async fn compare(chrome: &Chrome) {
     chrome
         .until("[...document.querySelectorAll('#compare video')].every((it) => it.currentTime > 0)")
         .await;
-    chrome.keys(thirtyfour::Key::Escape.value().to_string()).await;
+    chrome.key(ESCAPE).await;
     chrome.until("!document.getElementById('compare').open").await;
     for key in ["job-00", "job-02"] {
         chrome.click(&format!(".card[data-key='{key}'] .pick")).await;
     }
     chrome.click("#tray button").await;
     chrome.until("document.querySelectorAll('#compare .beside > div').length === 2").await;
-    chrome.keys(thirtyfour::Key::Escape.value().to_string()).await;
+    chrome.key(ESCAPE).await;
 }
 
 async fn keyboard(chrome: &Chrome) {
     chrome
         .ask::<bool>("(document.querySelector(\".card[data-key='job-00']\").focus(), true)")
         .await;
-    let right = thirtyfour::Key::Right.value().to_string();
     for _ in 0..3 {
-        chrome.keys(&right).await;
+        chrome.key(RIGHT).await;
     }
     chrome.until("document.activeElement.dataset.key === 'job-03'").await;
-    chrome.keys(thirtyfour::Key::Enter.value().to_string()).await;
+    chrome.key(ENTER).await;
     chrome.until("document.querySelector('#detail[open] h3')?.textContent === 'job-03'").await;
-    chrome.keys(&right).await;
+    chrome.key(RIGHT).await;
     chrome.until("document.querySelector('#detail[open] h3')?.textContent === 'job-04'").await;
-    chrome.keys(thirtyfour::Key::Escape.value().to_string()).await;
+    chrome.key(ESCAPE).await;
     chrome.until("!document.getElementById('detail').open").await;
 }
 
@@ -130,7 +126,7 @@ async fn what_others_wrote_is_shown_and_never_run() {
     let (_story, page) = shown::night(shown::QUICK);
     let chrome = Chrome::open(DESK).await;
     chrome.show(&page).await;
-    chrome.find("input[type=search]").await.send_keys("window.caught=1").await.unwrap();
+    chrome.write("input[type=search]", "window.caught=1").await;
     chrome.until(&format!("{COUNT} === '1 of 48 jobs'")).await;
     chrome.to_results().await;
     chrome.click(".card").await;
@@ -145,7 +141,6 @@ async fn what_others_wrote_is_shown_and_never_run() {
     let said: String = chrome.ask("document.getElementById('causes').textContent").await;
     assert!(said.contains("refused <img src=x onerror=window.caught=4> by moderation"), "{said}");
     assert_eq!(chrome.complaints().await, Vec::<String>::new());
-    chrome.close().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -163,5 +158,4 @@ async fn a_phone_shows_it_without_going_sideways() {
     assert!(
         chrome.ask::<bool>("document.getElementById('detail').scrollWidth <= innerWidth").await
     );
-    chrome.close().await;
 }

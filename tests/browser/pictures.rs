@@ -1,5 +1,7 @@
 //! The pictures of the documents, taken where `NIGHTREEL_PICTURES` names a folder.
 
+use std::fs::File;
+use std::io::Write as _;
 use std::path::Path;
 
 use crate::chrome::{Chrome, Look, is_wanted};
@@ -26,9 +28,9 @@ async fn the_report_has_a_light_and_a_dark_face() {
             chrome.ask::<bool>("(document.getElementById('night').scrollIntoView(), true)").await;
             chrome.until("[...document.querySelectorAll('.card video')].every((it) => it.readyState >= 2)").await;
             let at = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
-            chrome.page.screenshot(&at.join(format!("report-{name}.png"))).await.unwrap();
+            let mut file = File::create(at.join(format!("report-{name}.png"))).unwrap();
+            file.write_all(&chrome.picture().await).unwrap();
         }
-        chrome.close().await;
     }
     assert_ne!(papers[0], papers[1], "light and dark");
     assert_eq!(papers[0], papers[2]);

@@ -127,8 +127,10 @@ fn not_media(seen: &mut Seen) {
         let name = format!("job-{number:04}");
         assert!(!files.iter().any(|file| file.contains(&name)), "{files:?}");
     }
+    let suspects = files.iter().filter(|file| file.ends_with(".suspect")).count();
+    assert_eq!(suspects, 3, "what came is kept for people: {files:?}");
     seen.judge(&night);
-    seen.says("3 pages quarantined without a file; a video under a wrong type is a video");
+    seen.says("3 pages quarantined and kept as .suspect; a video under a wrong type is a video");
 }
 
 /// What the library makes of a server's answers to one download, and the files it leaves.
@@ -182,8 +184,10 @@ fn oversize(seen: &mut Seen) {
     };
     let (fetched, left) = fetch_from(small(), bomb);
     assert!(matches!(fetched, Err(FetchError::NotMedia { .. })), "{fetched:?}");
-    assert_eq!(left, 0);
-    seen.says("announced, endless and chunked stop at the cap; gzip is not inflated; no file left");
+    assert_eq!(left, 1, "ten bytes as .suspect");
+    seen.says(
+        "announced, endless and chunked stop at the cap; gzip is not inflated; ten bytes left",
+    );
 }
 
 fn too_slow(seen: &mut Seen) {

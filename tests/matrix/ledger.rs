@@ -250,8 +250,25 @@ fn second_runner(seen: &mut Seen) {
     let second = night.ends(7, &[]);
     assert!(second.err.contains(&format!("pid {}", first.pid())), "{second}");
     assert_eq!(first.end().code(), 0);
+    let foreign = "pid 4711 on elsewhere, started 2026-11-23 23:00:00 +00:00, \
+         boot 00000000-0000-0000-0000-000000000000\n";
+    let lock = night.story.path("state/owner.lock");
+    assert_eq!(
+        fs::read_to_string(&lock).unwrap(),
+        "",
+        "an owner that ended by itself leaves no name"
+    );
+    night.story.file("state/owner.lock", foreign);
+    let text = fs::read_to_string(night.story.path("m.csv")).unwrap();
+    night.story.file("m.csv", format!("{text}more,minimax/hailuo-02/t2v-standard,one more\n"));
+    let refused = night.ends(7, &[]);
+    assert!(refused.err.contains("on elsewhere") && night.charges() == 4, "{refused}");
+    fs::remove_file(&lock).unwrap();
+    night.ends(0, &[]);
     seen.judge(&night);
-    seen.says("exit 7 names the owner's pid; a ledger copied to another host is NOT told apart");
+    seen.says(
+        "exit 7 names the owner's pid; a folder copied from a live owner elsewhere is refused",
+    );
 }
 
 /// What happens to a ledger's file.
@@ -321,6 +338,11 @@ fn without_its_log(seen: &mut Seen) {
     let ended = night.run(&[]).end();
     assert_eq!(ended.code(), 1, "{ended}");
     assert!(ended.err.contains("is behind"), "{ended}");
+    for command in [&["plan", "m.csv"][..], &["status"]] {
+        let told = night.story.nightreel(command).end();
+        assert_eq!(told.code(), 1, "{told}");
+        assert!(told.err.contains("is behind"), "{told}");
+    }
     assert_eq!(night.charges(), charged, "{ended}");
     fs::rename(&aside, &log).unwrap();
     night.ends(0, &[]);
@@ -339,12 +361,22 @@ fn schemas(seen: &mut Seen) {
     assert!([1, 2].contains(&ended.code()), "{ended}");
     assert!(ended.err.contains("newer nightreel"), "{ended}");
     assert_eq!(night.charges(), 3);
-    seen.says(format!("newer: exit {}, 0 POSTs", ended.code()));
-    seen.elsewhere(
-        "src/ledger/tests/opening.rs",
-        "an_older_ledger_is_copied_whole_before_it_is_migrated",
+    // Back to the first schema, and killed on the way to the present one.
+    execute(
+        &path,
+        "DROP TABLE shapes; ALTER TABLE jobs DROP COLUMN shape; \
+         DELETE FROM _sqlx_migrations WHERE version > 1; PRAGMA user_version = 1",
     );
-    seen.holds_here();
+    for point in ["ledger_marked", "ledger_migrated"] {
+        let killed = night.run(&[]).env("NIGHTREEL_KILL_AT", point).end();
+        assert_eq!(killed.code(), -1, "{point}: {killed}");
+    }
+    assert!(night.story.path("state/ledger.db.v1-backup").is_file());
+    night.ends(0, &[]);
+    night.has(&[("done", 4)]);
+    assert_eq!(night.charges(), 4, "what was paid before the migration is known after it");
+    seen.judge(&night);
+    seen.says(format!("newer: exit {}, 0 POSTs; older: killed twice, then goes on", ended.code()));
 }
 
 fn network(seen: &mut Seen) {

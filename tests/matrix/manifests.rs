@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
+use nightreel::manifest::Source;
 use unicode_normalization::UnicodeNormalization as _;
 
 use crate::case::{Case, Seen};
@@ -290,9 +291,23 @@ fn prompts(seen: &mut Seen) {
     night.story.file("t.csv", format!("id,model,prompt\nt,{MODEL},{{{{template}}}}\n"));
     let refused = plan(&night.story, "t.csv");
     assert_eq!(refused.code(), 2, "{refused}");
-    seen.says(
-        "terminal, logs, JSON, sidecars inert; an unknown template refused; HTML is issue 5's",
-    );
+    seen.says("terminal, logs, JSON, sidecars inert; an unknown template refused");
+    seen.elsewhere("tests/it/report.rs", "nothing_that_was_written_elsewhere_is_read_as_html");
+    seen.holds_here();
+}
+
+/// Edited between two passes, as while `--at` waits: what is sent must be what was planned.
+fn changing(seen: &mut Seen) {
+    let story = manifest("id,model,prompt", &[row("a", "one"), row("b", "two")]);
+    let opened = nightreel::manifest::open(&Source::Path(story.path("m.csv"))).unwrap();
+    assert_eq!(opened.rows().unwrap().filter(Result::is_ok).count(), 2);
+    opened.require_unchanged().unwrap();
+    story.file("m.csv", format!("id,model,prompt\n{}", row("a", "three")));
+    for refused in [opened.require_unchanged(), opened.rows().map(|_| ())] {
+        let said = refused.unwrap_err()[0].to_string();
+        assert!(said.contains("m.csv") && said.contains("changed since it was planned"), "{said}");
+    }
+    seen.says("a file changed between two passes is refused before anything is sent");
 }
 
 fn odd_files(seen: &mut Seen) {
@@ -316,5 +331,5 @@ fn odd_files(seen: &mut Seen) {
     std::os::unix::fs::symlink("real.csv", story.path("link.csv")).unwrap();
     assert_eq!(plan(&story, "link.csv").code(), 0);
     seen.says("pipe, folder, nothing, only a header: exit 2 in clear words; a link is followed");
-    seen.says("a manifest that changes while it is read is NOT tried");
+    changing(seen);
 }

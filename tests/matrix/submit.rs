@@ -14,7 +14,12 @@ const fn case(row: u8, name: &'static str, expected: &'static str, run: fn(&mut 
 }
 
 pub(crate) const CASES: &[Case] = &[
-    case(1, "429 without Retry-After", "pending, jittered pause, no try counted", throttled),
+    case(
+        1,
+        "429 without Retry-After",
+        "pending, jittered pause, no try counted, fewer in flight",
+        throttled,
+    ),
     case(2, "429 with Retry-After", "no POST by any worker before that", throttled_for_a_time),
     case(
         3,
@@ -29,7 +34,7 @@ pub(crate) const CASES: &[Case] = &[
     case(8, "401 mid-run", "exit 6, nothing failed, resumes", key_refused),
     case(9, "402 with paid jobs in flight", "exit 6, all paid collected, resumes", balance),
     case(10, "200 with a login page", "unknown, clear text; charge 1", login_page),
-    case(11, "JSON as text/plain", "accepted", plain_text),
+    case(11, "JSON as text/plain", "accepted, said once", plain_text),
     case(12, "JSON cut, NaN, doubled keys, deep, 50 MB", "unknown, bounded memory", broken_json),
     case(
         13,
@@ -48,6 +53,15 @@ fn throttled(seen: &mut Seen) {
     assert_eq!((night.submits(), night.charges()), (12, 6));
     let retries = night.story.count_events("job_retry_scheduled");
     assert_eq!(retries, 6);
+    let limits: Vec<u64> = night
+        .story
+        .events()
+        .iter()
+        .filter(|event| event["kind"] == "limit_changed" && event["limit"] == "concurrency")
+        .map(|event| event["value"].as_u64().unwrap())
+        .collect();
+    assert_eq!(limits.first(), Some(&3), "lowered from 4: {limits:?}");
+    assert!(limits.windows(2).any(|two| two[1] > two[0]), "and raised again: {limits:?}");
     seen.judge(&night);
     seen.says("6 throttled once, all done with --max-attempts 1; 12 POSTs, 6 charges");
 }
@@ -238,7 +252,8 @@ fn login_page(seen: &mut Seen) {
 
 fn plain_text(seen: &mut Seen) {
     let night = Night::new(3, &fault("submit", "text_plain", ""));
-    night.ends(0, &[]);
+    let ended = night.ends(0, &[]);
+    assert_eq!(ended.err.matches("JSON comes as `text/plain").count(), 1, "{ended}");
     assert_eq!((night.submits(), night.charges()), (3, 3));
     night.acted(&["text_plain"]);
     seen.judge(&night);

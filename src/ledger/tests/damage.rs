@@ -111,6 +111,9 @@ async fn an_older_copy_is_refused_until_somebody_says_that_it_is_wanted() {
     write_file(&path, &older);
     let refused = Ledger::open(&path).await.err().unwrap();
     assert!(matches!(refused, Error::Behind { has: 1, began: 2, .. }), "{refused}");
+    let looked_at = Ledger::read(&path).await.unwrap().unwrap();
+    assert!(matches!(looked_at.behind(), Some(Error::Behind { .. })), "it may be looked at");
+    looked_at.close().await;
     let mark = path.with_file_name("ledger.db-last");
     write_file(&mark, b"not a number");
     Ledger::open(&path).await.unwrap().close().await;

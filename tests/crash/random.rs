@@ -116,10 +116,17 @@ fn random_kills_during_recovery_lose_nothing_and_pay_nothing_twice() {
 }
 
 #[test]
-#[ignore = "ten thousand kills take an hour"]
+#[ignore = "ten thousand kills take a quarter of an hour"]
 fn ten_thousand_random_kills_lose_nothing_and_pay_nothing_twice() {
-    let seeds: Vec<u64> = (10_000..10_000 + 1_000).collect();
-    survive_all(&seeds, 10, false);
+    let mut landed = 0;
+    for hundred in (10_000..).step_by(100) {
+        let seeds: Vec<u64> = (hundred..hundred + 100).collect();
+        landed += survive_all(&seeds, 10, false);
+        if landed >= 10_000 {
+            break;
+        }
+    }
+    println!("{landed} random kills landed");
 }
 
 #[test]

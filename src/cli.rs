@@ -1,5 +1,6 @@
 //! What can be typed: clap types and nothing else.
 
+mod new;
 mod partial;
 
 use std::num::NonZeroU32;
@@ -14,6 +15,8 @@ use crate::settings::{
     Changed, Format, LogFormat, OnUnknown, ProgressMode, TimeOfDay, parse_count, parse_money,
     parse_rate, parse_url,
 };
+
+pub use new::NewArgs;
 
 /// Turns a manifest of prompts into a folder of finished AI videos and images, overnight.
 #[derive(Debug, Parser)]
@@ -117,6 +120,10 @@ pub enum Command {
     },
     /// The same page, live, on loopback (not built yet)
     Dashboard,
+    /// Begin a manifest for a model, with all its inputs explained
+    #[command(after_help = "Examples:\n  nightreel new tonight\n  \
+        nightreel new jobs/stills --model minimax/image-01")]
+    New(NewArgs),
     /// The catalogue of models: what they take and what they cost
     #[command(after_help = "Examples:\n  nightreel models\n  nightreel models image video\n  \
         nightreel models show minimax/hailuo-02/fast\n  nightreel models --refresh")]

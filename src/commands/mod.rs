@@ -9,6 +9,7 @@ mod list;
 mod manifest_schema;
 mod manifests;
 mod models;
+mod new;
 mod plan;
 mod repair;
 mod report;
@@ -88,6 +89,11 @@ async fn dispatch(cli: Cli) -> Result<Exit, Failure> {
             done(report::report(&mut open(Partial::default())?, batch.as_deref()).await)
         }
         Command::Dashboard => Err(Failure::not_built("dashboard")),
+        Command::New(mut args) => {
+            let simulation = simulate::Simulation::asked(&mut args.api)?;
+            let mut cx = open(args.api.partial())?;
+            done(new::new(&mut cx, &args, simulation.as_ref()).await)
+        }
         Command::Models(mut args) => {
             let simulation = simulate::Simulation::asked(&mut args.api)?;
             let mut cx = open(args.api.partial())?;

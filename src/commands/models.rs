@@ -152,6 +152,18 @@ async fn show(
     Ok(Exit::Done)
 }
 
+/// Why nothing can be made with a model, where that is known: there is none, or it makes texts.
+pub(super) fn refusal(listing: Option<&Listing>, id: &str) -> Option<String> {
+    let all = offers(listing);
+    match all.iter().find(|offer| offer.id == id) {
+        None => Some(missing(&all, listing, id)),
+        Some(offer) if offer.kind() == "text" => {
+            Some(format!("{} makes texts, which nightreel does not", text::visible(id)))
+        }
+        Some(_) => None,
+    }
+}
+
 fn missing(all: &[Offer<'_>], listing: Option<&Listing>, id: &str) -> String {
     let shown = text::visible(id);
     let near = listing.and_then(|listing| listing.nearest(id));

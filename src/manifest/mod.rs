@@ -26,6 +26,7 @@ mod row;
 mod rows;
 mod scan;
 mod span;
+mod starter;
 mod toml;
 mod value;
 
@@ -41,6 +42,7 @@ use crate::domain::{Diagnostic, Inputs, Micros, Position, text};
 
 pub use self::editors::json_schema;
 pub use self::rows::Rows;
+pub use self::starter::{Starter, starter};
 pub use self::toml::RunTable;
 
 /// The most bytes the name of a batch may have.

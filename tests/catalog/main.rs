@@ -16,6 +16,7 @@ mod process;
 mod rows;
 mod schemas;
 mod server;
+mod starters;
 #[path = "../common/story.rs"]
 #[expect(dead_code, reason = "not every suite needs every helper")]
 mod story;

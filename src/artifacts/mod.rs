@@ -41,7 +41,7 @@ pub use fetch::Fetched;
 pub use naming::{Naming, NamingError, batch_folder};
 pub use probe::Media;
 pub use relpath::{NotBelow, RelPath};
-pub use sidecar::{Sidecar, SidecarMedia};
+pub use sidecar::{Sidecar, SidecarMedia, results_of};
 pub use sniff::{Format, Kind, sniff};
 pub use store::{Adopted, Check, Content, Draft, Placed};
 

@@ -1,10 +1,15 @@
 //! The small JSON file beside each artifact that says where it came from (contract, section 8).
 
+use std::fs::File;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::Value;
 
 use crate::domain::{self, Digest, Micros, PredictionId, Timestamp, clock};
 
+use super::naming::batch_folder;
 use super::probe::Media;
 use super::sniff::Kind;
 
@@ -88,6 +93,25 @@ pub(super) fn is_sidecar(bytes: &[u8]) -> bool {
         return false;
     };
     ["nightreel", "sha256", "prediction_id", "key"].iter().all(|field| found.contains_key(*field))
+}
+
+/// Files looked at before a folder counts as large enough.
+const LOOKS: usize = 1_000;
+
+/// How many results of a batch stand in its default folder below `root` (as far as one looks), by
+/// their sidecars. A ledger that does not know the batch would have them made and paid for again.
+#[must_use]
+pub fn results_of(root: &Path, batch: &str) -> usize {
+    let Ok(folder) = batch_folder(batch) else { return 0 };
+    let Ok(entries) = std::fs::read_dir(folder.below(root)) else { return 0 };
+    let is_json = |path: &PathBuf| path.extension().is_some_and(|extension| extension == "json");
+    let paths = entries.filter_map(Result::ok).map(|entry| entry.path()).filter(is_json);
+    let is_ours = |path: &PathBuf| {
+        let mut bytes = Vec::new();
+        let read = File::open(path).and_then(|file| file.take(1 << 20).read_to_end(&mut bytes));
+        read.is_ok() && is_sidecar(&bytes)
+    };
+    paths.take(LOOKS).filter(is_ours).count()
 }
 
 fn utc<S: Serializer>(at: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {

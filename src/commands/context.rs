@@ -62,7 +62,7 @@ impl From<anyhow::Error> for Failure {
         if exit == Exit::Done {
             return Self { exit, lines: Vec::new() };
         }
-        Self { exit, lines: vec![format!("{error:#}")] }
+        Self { exit, lines: vec![whole(&error)] }
     }
 }
 
@@ -324,4 +324,17 @@ fn no_such(what: &str, name: &str, known: &[String]) -> String {
         None if known.is_empty() => format!("there is no {what} `{shown}`; the ledger is empty"),
         None => format!("there is no {what} `{shown}`; there are {}", known.join(", ")),
     }
+}
+
+/// An error with its causes; what a message has said already is not said again.
+fn whole(error: &anyhow::Error) -> String {
+    let mut said = error.to_string();
+    for cause in error.chain().skip(1) {
+        let more = cause.to_string();
+        if !said.contains(&more) {
+            said.push_str(": ");
+            said.push_str(&more);
+        }
+    }
+    said
 }

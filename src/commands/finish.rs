@@ -13,6 +13,7 @@ use crate::exit::Exit;
 use crate::ledger::{BatchView, Error, Ledger};
 use crate::plan::Action;
 use crate::runner::Stop;
+use crate::settings::Settings;
 
 /// How a run ended.
 pub(super) struct Outcome {
@@ -86,7 +87,7 @@ impl Outcome {
         for said in &self.reports {
             writeln!(cx.out, "{said}")?;
         }
-        for line in self.next_steps() {
+        for line in self.next_steps(&cx.settings) {
             writeln!(cx.out, "next: {line}")?;
         }
         Ok(self.exit)
@@ -102,15 +103,19 @@ impl Outcome {
     }
 
     /// The exact commands that go on from here.
-    fn next_steps(&self) -> Vec<String> {
+    fn next_steps(&self, settings: &Settings) -> Vec<String> {
+        let at = match &settings.state_dir {
+            usual if *usual == Settings::default().state_dir => String::new(),
+            other => format!(" --state-dir {}", quoted(&other.to_string_lossy())),
+        };
         let has = |state: JobState| self.views.iter().any(|view| view.tally.count(state) > 0);
         let mut steps = Vec::new();
         if has(JobState::Failed) {
-            steps.push("nightreel list --failed        (what failed and why)".to_owned());
-            steps.push("nightreel requeue --failed     (give them another chance)".to_owned());
+            steps.push(format!("nightreel list --failed{at}        (what failed and why)"));
+            steps.push(format!("nightreel requeue --failed{at}     (give them another chance)"));
         }
         if JobState::ALL.into_iter().any(|state| state.needs_decision() && has(state)) {
-            steps.push("nightreel resolve              (ask the API again, for free)".to_owned());
+            steps.push(format!("nightreel resolve{at}              (ask the API again, for free)"));
         }
         if JobState::ALL.into_iter().any(|state| state.is_open() && has(state)) {
             let raise = if self.exit == Exit::Budget { ", with a higher --budget" } else { "" };
@@ -122,14 +127,17 @@ impl Outcome {
 
 /// The command as it was typed, to be pasted into a shell: its flags are part of what goes on.
 fn same_command() -> String {
-    let words = std::env::args().skip(1).map(|word| {
-        let plain = |c: char| c.is_alphanumeric() || "-_./=:,@%+".contains(c);
-        if !word.is_empty() && word.chars().all(plain) {
-            return word;
-        }
-        format!("'{}'", text::visible(&word).replace('\'', r"'\''"))
-    });
+    let words = std::env::args().skip(1).map(|word| quoted(&word));
     std::iter::once("nightreel".to_owned()).chain(words).collect::<Vec<_>>().join(" ")
+}
+
+/// A word as a shell takes it.
+fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_alphanumeric() || "-_./=:,@%+".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        return word.to_owned();
+    }
+    format!("'{}'", text::visible(word).replace('\'', r"'\''"))
 }
 
 /// A stop's own exit code.

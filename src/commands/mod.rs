@@ -3,6 +3,7 @@
 mod completions;
 mod context;
 mod enqueue;
+mod files;
 mod finish;
 mod knowledge;
 mod list;

@@ -10,6 +10,7 @@ use super::Context;
 use super::context::Wrong;
 use super::manifests::{self, Opened};
 use super::simulate::{self, Simulation};
+use crate::artifacts::results_of;
 use crate::catalog::Prices;
 use crate::domain::{Digest, Micros, Origin};
 use crate::exit::Exit;
@@ -35,6 +36,8 @@ pub(super) struct Planned {
     pub(super) spent: Micros,
     /// The cap that will hold.
     pub(super) budget: Option<Micros>,
+    /// Results of a batch of this name that the ledger knows nothing of.
+    unclaimed: usize,
     /// How long generations took so far.
     latencies: Latencies,
     /// The rows, where they were asked for.
@@ -222,7 +225,11 @@ async fn make(
     .await
     .map_err(manifests::explain)?;
     let latencies = measured(ledger, &manifests::origin(cx), &summary).await?;
-    Ok(Planned { batch: name, summary, spent, budget, latencies, rows: lines })
+    let unclaimed = match known {
+        None => results_of(&cx.settings.output_dir, &name),
+        Some(_) => 0,
+    };
+    Ok(Planned { batch: name, summary, spent, budget, unclaimed, latencies, rows: lines })
 }
 
 /// A row that costs takes from what the budget leaves; the first one that finds too little, and all

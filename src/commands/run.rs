@@ -14,7 +14,7 @@ use super::context::{Context, Failure, Wrong};
 use super::manifests::{self, Opened};
 use super::plan::{self, Asked, Plans};
 use super::simulate::Simulation;
-use super::{enqueue, finish, knowledge, report, simulate};
+use super::{enqueue, files, finish, knowledge, report, simulate};
 use crate::atlas::Api;
 use crate::cli::{Common, RunArgs};
 use crate::domain::{Endpoint, Event, EventKind, Origin, clock, kill_point, text};
@@ -102,6 +102,7 @@ impl Night {
         cx.need_key(simulation.is_some())?;
         make_state_dir(&cx.settings.state_dir)?;
         refuse_network(&cx.settings)?;
+        files::require(&cx.settings, simulation.is_some())?;
         let _owner = Ownership::take(&cx.settings.state_dir)?;
         let bars = MultiProgress::new();
         telemetry::start(&self.logging(cx), Some(bars.clone()))

@@ -1,5 +1,5 @@
 //! A browser of its own for each test: chromedriver on a free port, Chromium without a profile, and
-//! as much of WebDriver (w3.org/TR/webdriver2) as the tests need.
+//! as much of `WebDriver` (w3.org/TR/webdriver2) as the tests need.
 //!
 //! No crate for it: thirtyfour turns on `serde_json/preserve_order` for the whole build, under which
 //! requests have other digests than in the program that is shipped.
@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 
 /// How long anything on a page may take to come true.
 const PATIENCE: Duration = Duration::from_secs(20);
-/// What WebDriver calls an element in JSON (section 12.1).
+/// What `WebDriver` calls an element in JSON (section 12.1).
 const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
 
 pub(crate) const ENTER: &str = "\u{e007}";

@@ -72,3 +72,33 @@ fn a_disk_that_fills_up_stops_submitting_and_loses_nothing() {
     api.book().assert_paid_once(40);
     story.verify();
 }
+
+/// Moved to another machine without its ledger, or given another state folder by mistake.
+#[test]
+fn results_that_the_ledger_does_not_know_are_told_before_they_are_paid_again() {
+    let story = Story::of_jobs(2);
+    let api = crate::api::Api::start(&story, "[latency]\nkind = \"fixed\"\nlength = \"10ms\"\n");
+    assert_eq!(story.run(&api).end().code(), 0);
+    let known = story.nightreel(["plan", "m.csv"]).end();
+    assert!(!known.out.contains("WARNING"), "{known}");
+    let elsewhere = story.nightreel(["plan", "m.csv", "--state-dir", "other"]).end();
+    assert!(elsewhere.out.contains("WARNING: 2 results of a batch m in outputs"), "{elsewhere}");
+    let json = story.nightreel(["plan", "m.csv", "--state-dir", "other", "--format", "json"]);
+    assert_eq!(json.end().json()["batches"][0]["unclaimed_results"], 2);
+}
+
+#[test]
+fn a_run_that_could_not_open_its_files_does_not_begin() {
+    let story = Story::of_jobs(2);
+    let program = env!("CARGO_BIN_EXE_nightreel");
+    let run = |limit: u32| {
+        let line = format!("ulimit -n {limit}; exec {program} run m.csv --simulate");
+        let mut shell = std::process::Command::new("sh");
+        shell.args(["-c", &line]).current_dir(story.path("")).env_clear().output().unwrap()
+    };
+    let refused = run(40);
+    let said = String::from_utf8_lossy(&refused.stderr);
+    assert_eq!(refused.status.code(), Some(2), "{said}");
+    assert!(said.contains("may open 40 files only") && said.contains("ulimit -n"), "{said}");
+    assert_eq!(run(128).status.code(), Some(0), "what is asked for is enough");
+}

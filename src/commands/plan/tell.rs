@@ -36,6 +36,17 @@ pub(in super::super) fn write_human(
     for plan in &plans.batches {
         write_one(out, plan, settings)?;
     }
+    for plan in plans.batches.iter().filter(|plan| plan.unclaimed > 0) {
+        writeln!(
+            out,
+            "  WARNING: {} of a batch {} in {}, and the ledger in {} knows nothing of it: they would be \
+             paid for again. Is --state-dir right?",
+            text::count(plan.unclaimed as u64, "result"),
+            text::visible(&plan.batch),
+            settings.output_dir.display(),
+            settings.state_dir.display(),
+        )?;
+    }
     for trouble in plans.prices.troubles() {
         writeln!(out, "  no quote, the next best price holds: {}", text::visible(&trouble))?;
     }
@@ -104,6 +115,7 @@ fn batch_json(plan: &Planned, settings: &Settings, rows: bool) -> Value {
             "unpriced": plan.summary.unpriced(), "spent": plan.spent, "budget": plan.budget,
             "budget_ends": plan.summary.budget_ends.as_ref().map(|(row, key)| json!({ "row": row, "key": key })),
         },
+        "unclaimed_results": plan.unclaimed,
         "duration_seconds": estimate(plan, settings).as_secs(),
     });
     if rows {

@@ -50,7 +50,11 @@ fn a_page_is_never_stored_as_a_video() {
         let api = Api::start(&story, &faulty("download", kind, "match = \"number 0001\""));
         let ended = story.run(&api).end();
         assert_eq!(ended.code(), 4, "{kind}: {ended}");
-        assert_eq!(story.files("outputs/m"), ["job-0002.json", "job-0002.mp4"], "{kind}");
+        assert_eq!(
+            story.files("outputs/m"),
+            ["attempt-1-1.suspect", "job-0002.json", "job-0002.mp4"],
+            "{kind}"
+        );
         api.book().assert_paid_once(2);
     }
 }

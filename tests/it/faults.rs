@@ -67,6 +67,8 @@ fn a_thousand_jobs_get_through_a_bad_night_and_each_is_paid_for_once() {
     let figures = api.figures();
     assert!(figures.max_in_flight <= 64, "{figures:?}");
     assert!(figures.faults.len() >= 20, "{figures:?}");
-    assert_eq!(story.files("outputs").len(), JOBS * 2, "each with its sidecar");
+    let mut files = story.files("outputs");
+    files.retain(|name| !name.ends_with(".suspect"));
+    assert_eq!(files.len(), JOBS * 2, "each with its sidecar");
     story.verify();
 }

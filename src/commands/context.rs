@@ -1,8 +1,9 @@
 //! What every command is given, and how it fails.
 
-use std::io::{self, Write};
+use std::io::{self, IsTerminal as _, Write};
 use std::path::PathBuf;
 
+use indicatif::MultiProgress;
 use secrecy::SecretString;
 use serde_json::Value;
 
@@ -12,7 +13,9 @@ use crate::cli::Common;
 use crate::domain::{Diagnostic, origin, text};
 use crate::exit::Exit;
 use crate::ledger::{BatchId, BatchView, JobFilter, JobView, Ledger, ledger_path};
-use crate::settings::{self, Format, Layers, Partial, Settings};
+use crate::manifest::Manifest;
+use crate::progress::Reading;
+use crate::settings::{self, Format, Layers, Partial, ProgressMode, Settings};
 
 /// Why a command failed, with the exit code and all there is to say.
 #[derive(Debug)]
@@ -118,6 +121,8 @@ pub struct Context {
     pub settings: Settings,
     /// Whether the base URL is the embedded simulator's.
     pub simulated: bool,
+    /// What is drawn on the terminal meanwhile.
+    pub(super) bars: MultiProgress,
     layers: Layers,
 }
 
@@ -134,6 +139,7 @@ impl Context {
             err: Box::new(std::io::stderr()),
             settings,
             simulated: false,
+            bars: MultiProgress::new(),
             layers,
         })
     }
@@ -164,6 +170,14 @@ impl Context {
     /// Says something that the user should know and that stops nothing.
     pub(super) fn note(&mut self, words: &str) -> anyhow::Result<()> {
         Ok(writeln!(self.err, "note: {}", text::visible(words))?)
+    }
+
+    /// Shows how far a manifest is read, where there is a terminal to show it on, until it is dropped.
+    pub(super) fn reading(&self, manifest: &Manifest) -> Reading {
+        let wanted = matches!(self.settings.progress, ProgressMode::Auto | ProgressMode::Bar);
+        let amid_json = self.json() && io::stdout().is_terminal();
+        let bars = Some(self.bars.clone()).filter(|_| wanted && !amid_json);
+        Reading::new(bars, manifest.file(), manifest.row_hint())
     }
 
     /// Whether results are JSON.

@@ -66,7 +66,9 @@ async fn bring_in(
     let on_change = manifests::on_change(&cx.settings);
     let (mut enqueued, mut wanted) = (0, 0);
     let known = Some((ledger, batch));
+    let mut reading = cx.reading(&opened.manifest);
     walk(&opened.manifest, known, (on_change, prices), async |mut chunk| {
+        reading.add(chunk.len() as u64);
         let (mut fresh, mut dearer) = (Vec::new(), Vec::new());
         for row in &mut chunk {
             manifests::check_name(opened.manifest.batch(), row);
@@ -126,7 +128,7 @@ async fn take_out_removed(
         filter.after = Some(last.id);
         let keys = match &mut wanted {
             Some(keys) => keys,
-            None => wanted.insert(keys_of(opened)?),
+            None => wanted.insert(keys_of(cx, opened)?),
         };
         removed.extend(page.iter().filter(|job| !keys.contains(&job.key)).map(|job| job.id));
     }
@@ -147,11 +149,13 @@ async fn take_out_removed(
     Ok(())
 }
 
-fn keys_of(opened: &Opened) -> anyhow::Result<HashSet<String>> {
+fn keys_of(cx: &Context, opened: &Opened) -> anyhow::Result<HashSet<String>> {
     let rows = opened
         .manifest
         .rows()
         .map_err(|mistakes| manifests::explain(WalkError::Manifest(mistakes)))?;
+    let mut reading = cx.reading(&opened.manifest);
+    let rows = rows.inspect(|_| reading.add(1));
     Ok(rows.filter_map(Result::ok).map(|spec| spec.key).collect())
 }
 

@@ -20,7 +20,8 @@ pub(super) async fn of(
 ) -> anyhow::Result<Knowledge> {
     let mut models = BTreeSet::new();
     for one in opened.iter() {
-        let named = one.manifest.models();
+        let mut reading = cx.reading(&one.manifest);
+        let named = one.manifest.models(|rows| reading.add(rows));
         models.extend(named.map_err(|mistakes| manifests::explain(WalkError::Manifest(mistakes)))?);
     }
     let asks = models.iter().any(|model| builtin(model).is_none());

@@ -209,7 +209,9 @@ async fn make(
     let mut summary = Summary::default();
     let mut lines = Vec::new();
     let on_change = manifests::on_change(&cx.settings);
+    let mut reading = cx.reading(&opened.manifest);
     plan::walk(&opened.manifest, known, (on_change, prices), async |mut chunk| {
+        reading.add(chunk.len() as u64);
         for walked in &mut chunk {
             manifests::check_name(&name, walked);
             if let Ok(row) = walked {
@@ -224,6 +226,7 @@ async fn make(
     })
     .await
     .map_err(manifests::explain)?;
+    drop(reading);
     let latencies = measured(ledger, &manifests::origin(cx), &summary).await?;
     let unclaimed = match known {
         None => results_of(&cx.settings.output_dir, &name),

@@ -104,7 +104,7 @@ impl Night {
         refuse_network(&cx.settings)?;
         files::require(&cx.settings, simulation.is_some())?;
         let _owner = Ownership::take(&cx.settings.state_dir)?;
-        let bars = MultiProgress::new();
+        let bars = cx.bars.clone();
         telemetry::start(&self.logging(cx), Some(bars.clone()))
             .map_err(|error| Wrong(error.to_string()))?;
         self.plans.prices.save()?;

@@ -173,9 +173,10 @@ impl Manifest {
         &self.1
     }
 
-    /// The models that rows name. Rows that cannot be read are left out.
-    pub fn models(&self) -> Result<BTreeSet<String>, Vec<Diagnostic>> {
-        Ok(self.rows()?.models())
+    /// The models that rows name. Rows that cannot be read are left out. `read` is told how many jobs,
+    /// as [`Manifest::row_hint`] counts them, were looked at since it was told last.
+    pub fn models(&self, read: impl FnMut(u64)) -> Result<BTreeSet<String>, Vec<Diagnostic>> {
+        Ok(self.rows()?.models(read))
     }
 
     /// About how many jobs there are, for progress; `None` where nothing is known.

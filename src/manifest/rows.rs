@@ -93,10 +93,11 @@ impl Rows {
     }
 
     /// The models that the rows name, as far as they can be read.
-    pub(super) fn models(mut self) -> BTreeSet<String> {
+    pub(super) fn models(mut self, mut read: impl FnMut(u64)) -> BTreeSet<String> {
         let mut models = BTreeSet::new();
         while let Some(loaded) = self.load() {
             self.number += 1;
+            read(self.opened.axes().crossings());
             let Ok(mut current) = loaded else { continue };
             let row = Row {
                 opened: &self.opened,

@@ -1,9 +1,11 @@
 //! Events → people and machines, while a run is going on: a bar on a terminal, plain lines
 //! elsewhere, JSON lines for scripts. It sees events only; each brings the figures it needs.
+//! Before there are any, a line tells how far a manifest is read.
 
 mod bar;
 mod line;
 mod notice;
+mod reading;
 
 use std::io::Write;
 use std::time::Duration;
@@ -15,6 +17,8 @@ use tokio::time::{Instant, MissedTickBehavior, interval};
 use bar::Bar;
 use line::Pace;
 use notice::Notices;
+
+pub use reading::Reading;
 
 use crate::domain::{Event, Totals, clock};
 

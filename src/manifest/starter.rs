@@ -35,7 +35,7 @@ pub fn starter(file: &str, model: &str, schema: Option<&Schema>) -> Starter {
         .collect();
     let on = schema.map_or_else(Map::new, |schema| needed(model, schema, &shown));
     let file = text::visible(file);
-    let has_prompt = shown.is_empty() || shown.iter().any(|param| param.name == "prompt");
+    let prompt = shown.iter().find(|param| param.name == "prompt");
     let mut out = format!(
         "# A starter for {}. Change it, then:\n#\n\
          #     nightreel plan {file}              what it would do and cost; sends nothing\n\
@@ -56,14 +56,17 @@ pub fn starter(file: &str, model: &str, schema: Option<&Schema>) -> Starter {
         "\n# Every job once for each combination; a prompt takes them up as {{ mood }}.\n\
          # [matrix]\n# mood = [\"calm\", \"stormy\"]\n# shot = [\"wide shot\", \"close-up\"]\n",
     );
-    for (id, prompt) in [
+    for (id, words) in [
         ("first", "A paper boat drifts under a stone bridge at dusk, slow push in"),
         ("second", "The same boat at night, lanterns mirrored in the water, almost still"),
     ] {
         // Writing to a String cannot fail.
         let _ = write!(out, "\n[[job]]\nid = \"{id}\"\n");
-        if has_prompt {
-            let _ = writeln!(out, "prompt = \"{prompt}\"");
+        if let Some(param) = prompt.filter(|_| id == "first") {
+            let _ = writeln!(out, "# {}", remark(param));
+        }
+        if prompt.is_some() || shown.is_empty() {
+            let _ = writeln!(out, "prompt = \"{words}\"");
         }
     }
     out.push_str(
@@ -186,6 +189,8 @@ fn literal(value: &Value) -> String {
                 .collect();
             format!("{{ {} }}", pairs.join(", "))
         }
+        // Whole numbers of TOML have a sign.
+        Value::Number(number) if number.is_u64() && !number.is_i64() => string(&number.to_string()),
         other => other.to_string(),
     }
 }
@@ -215,7 +220,9 @@ mod tests {
     fn nothing_in_a_schema_ends_a_remark_or_a_string() {
         let evil = "x\nmodel = \"dear\" # \u{202e}\"\"\"";
         let schema = Schema::read(&json!({ "components": { "schemas": { "Input": {
-            "type": "object", "required": ["a\n\"b", "mode"], "properties": {
+            "type": "object", "required": ["a\n\"b", "mode", "size"], "properties": {
+                "prompt": { "type": "string", "maxLength": 2000, "description": evil },
+                "size": { "enum": [u64::MAX] },
                 "a\n\"b": { "type": "string", "description": evil },
                 "mode": { "type": "string", "enum": [evil], "description": evil },
                 "extra": { "type": "integer", "minimum": 7, "default": 9 } } } } } }))
@@ -225,7 +232,8 @@ mod tests {
         let defaults = read["defaults"].as_table().unwrap();
         assert_eq!(defaults["model"].as_str(), Some("vendor/model"));
         assert_eq!(defaults["mode"].as_str(), Some(evil));
-        assert_eq!(defaults.len(), 3, "{made}");
+        assert_eq!(defaults.len(), 4, "{made}");
+        assert!(made.contains("\n# text; of at most 2000 characters; x\\nmodel"), "{made}");
         assert!(!made.contains('\u{202e}'), "{made}");
         assert!(made.contains("# extra = 9"), "{made}");
     }

@@ -15,6 +15,9 @@ use super::error::{Error, Result};
 use super::mark;
 use crate::domain::kill_point;
 
+/// The most pages a reader keeps, as kB. Each of them fills its own from what the others read too; with
+/// more, planning beside a large ledger takes more memory and no less time (`benches/plan.rs`).
+const READER_CACHE: &str = "-4096";
 /// `nrel` in ASCII: what `PRAGMA application_id` of a ledger says.
 pub const APPLICATION_ID: i64 = 0x6e72_656c;
 /// The newest schema this program knows: the number of its last migration.
@@ -79,7 +82,7 @@ pub(super) async fn readers(path: &Path) -> Result<Option<(SqlitePool, Result<()
     let pool = SqlitePoolOptions::new()
         .max_connections(4)
         .idle_timeout(Duration::from_secs(10))
-        .connect_with(options(path).read_only(true).pragma("cache_size", "-16384"))
+        .connect_with(options(path).read_only(true).pragma("cache_size", READER_CACHE))
         .await
         .map_err(|source| explain(path, source))?;
     let mut connection = pool.acquire().await.map_err(Error::on("opening it for reading"))?;

@@ -14,6 +14,7 @@ mod downloads;
 mod exits;
 mod faults;
 mod help;
+mod long;
 mod mistakes;
 mod operator;
 #[path = "../common/process.rs"]

@@ -53,8 +53,9 @@ impl Reading {
         }
         self.due = now + DRAWN;
         let bar = self.bar.get_or_insert_with(|| bars.add(bar(self.about)));
-        bar.set_position(self.rows);
+        // The words first: what is drawn first is never a bar without them.
         bar.set_message(words(&self.file, self.rows, self.about, now - self.begun));
+        bar.set_position(self.rows);
     }
 }
 

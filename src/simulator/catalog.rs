@@ -6,6 +6,7 @@ use axum::http::StatusCode;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
+use crate::atlas::wire::path;
 use crate::domain::{Endpoint, Micros};
 
 /// The longest `webhook_url` the API takes, in characters (atlas-api.md 1.6).
@@ -207,11 +208,13 @@ impl Model {
     pub(super) fn schema(&self) -> Option<Value> {
         let mut order = self.required.clone();
         order.extend(self.inputs.keys().filter(|name| !self.required.contains(name)).cloned());
-        let path = match self.kind.endpoint()? {
-            Endpoint::Video => crate::atlas::wire::path::GENERATE_VIDEO,
-            Endpoint::Image => crate::atlas::wire::path::GENERATE_IMAGE,
-            Endpoint::Audio => crate::atlas::wire::path::GENERATE_AUDIO,
+        let submit = match self.kind.endpoint()? {
+            Endpoint::Video => path::GENERATE_VIDEO,
+            Endpoint::Image => path::GENERATE_IMAGE,
+            Endpoint::Audio => path::GENERATE_AUDIO,
         };
+        // The vendor's client tells its users to poll whatever path here says `prediction`.
+        let poll = format!("{}/{{prediction_id}}", path::PREDICTION);
         let mut input = json!({
             "type": "object",
             "properties": self.inputs,
@@ -237,9 +240,12 @@ impl Model {
         Some(json!({
             "openapi": "3.0.0",
             "info": { "title": self.name, "version": "1.0.0" },
-            "paths": { path: { "post": {
-                "requestBody": { "content": { "application/json": { "schema": body } } },
-            } } },
+            "paths": {
+                submit: { "post": {
+                    "requestBody": { "content": { "application/json": { "schema": body } } },
+                } },
+                poll: { "get": {} },
+            },
             "components": { "schemas": schemas },
         }))
     }

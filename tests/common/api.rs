@@ -45,14 +45,20 @@ impl Api {
     }
 
     pub(crate) fn figures(&self) -> Figures {
+        serde_json::from_slice(&self.get("/__figures")).unwrap()
+    }
+
+    /// The body of what stands at a path.
+    pub(crate) fn get(&self, path: &str) -> Vec<u8> {
         let host = self.url.trim_start_matches("http://");
         let mut stream = TcpStream::connect(host).unwrap();
         stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
-        let request =
-            format!("GET /__figures HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\r\n");
+        let request = format!("GET {path} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\r\n");
         stream.write_all(request.as_bytes()).unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).unwrap();
-        serde_json::from_str(answer.split_once("\r\n\r\n").unwrap().1).unwrap()
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).unwrap();
+        let head = answer.windows(4).position(|end| end == b"\r\n\r\n").unwrap();
+        assert!(answer.starts_with(b"HTTP/1.1 200 "), "{}", String::from_utf8_lossy(&answer));
+        answer.split_off(head + 4)
     }
 }

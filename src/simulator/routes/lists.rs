@@ -61,7 +61,7 @@ pub(super) async fn balance(State(world): Shared, Extension(call): Extension<Cal
                 "granted": none,
                 "used": none,
                 "remaining_overdraft": none,
-                "overdrawn": false,
+                "overdrawn": none,
             },
             "request_id": call.request_id,
         });

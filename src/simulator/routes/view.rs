@@ -37,6 +37,7 @@ pub(super) fn data(world: &World, prediction: &Prediction, now: Timestamp) -> Va
     let taken = clock::between(prediction.at, end).as_millis();
     data["completed_at"] = json!(clock::utc(end));
     data["executionTime"] = json!(taken);
+    data["latency_ms"] = json!(taken);
     data["timings"] = json!({ "inference": taken });
     if let Fate::Fails { message, code, .. } = &charge.fate {
         data["error"] = json!(message);

@@ -50,11 +50,11 @@ fn a_page_is_never_stored_as_a_video() {
         let api = Api::start(&story, &faulty("download", kind, "match = \"number 0001\""));
         let ended = story.run(&api).end();
         assert_eq!(ended.code(), 4, "{kind}: {ended}");
-        assert_eq!(
-            story.files("outputs/m"),
-            ["attempt-1-1.suspect", "job-0002.json", "job-0002.mp4"],
-            "{kind}"
-        );
+        // Which of the two was submitted first is a matter of chance.
+        let mut files = story.files("outputs/m");
+        let suspect = files.remove(0);
+        assert!(["attempt-1-1.suspect", "attempt-2-1.suspect"].contains(&&*suspect), "{suspect}");
+        assert_eq!(files, ["job-0002.json", "job-0002.mp4"], "{kind}");
         api.book().assert_paid_once(2);
     }
 }

@@ -341,7 +341,7 @@ pub struct ChooseArgs {
     /// All failed jobs of the batch, or of every batch where none is named
     #[arg(long)]
     pub failed: bool,
-    /// Also the named jobs that are quarantined or lost, although they were paid: pays again
+    /// Also the named jobs that were paid, or count as charged: pays again
     #[arg(long, conflicts_with = "failed")]
     pub pay_again: bool,
 }
@@ -368,6 +368,9 @@ pub struct ResolveArgs {
     /// This job's submission was charged and is gone
     #[arg(long, value_name = "JOB")]
     pub charged: Vec<String>,
+    /// Adopt without asking the API whether that prediction is the job's
+    #[arg(long, requires = "adopt")]
+    pub unchecked: bool,
     /// The API.
     #[command(flatten)]
     pub api: ApiArgs,

@@ -95,23 +95,32 @@ pub(super) fn is_sidecar(bytes: &[u8]) -> bool {
     ["nightreel", "sha256", "prediction_id", "key"].iter().all(|field| found.contains_key(*field))
 }
 
-/// Files looked at before a folder counts as large enough.
+/// Sidecars of a folder that are read at most, the newest ones.
 const LOOKS: usize = 1_000;
 
-/// How many results of a batch stand in its default folder below `root` (as far as one looks), by
-/// their sidecars. A ledger that does not know the batch would have them made and paid for again.
+/// The predictions of results that stand in a batch's default folder below `root`, by their sidecars;
+/// of a long list the newest ones. A ledger that does not know them would have them made and paid for
+/// again.
 #[must_use]
-pub fn results_of(root: &Path, batch: &str) -> usize {
-    let Ok(folder) = batch_folder(batch) else { return 0 };
-    let Ok(entries) = std::fs::read_dir(folder.below(root)) else { return 0 };
+pub fn results_of(root: &Path, batch: &str) -> Vec<PredictionId> {
+    let Ok(folder) = batch_folder(batch) else { return Vec::new() };
+    let Ok(entries) = std::fs::read_dir(folder.below(root)) else { return Vec::new() };
     let is_json = |path: &PathBuf| path.extension().is_some_and(|extension| extension == "json");
-    let paths = entries.filter_map(Result::ok).map(|entry| entry.path()).filter(is_json);
-    let is_ours = |path: &PathBuf| {
-        let mut bytes = Vec::new();
-        let read = File::open(path).and_then(|file| file.take(1 << 20).read_to_end(&mut bytes));
-        read.is_ok() && is_sidecar(&bytes)
+    let entries = entries.filter_map(Result::ok).filter(|entry| is_json(&entry.path()));
+    let aged = |entry: std::fs::DirEntry| {
+        let file = entry.metadata().ok().filter(std::fs::Metadata::is_file)?;
+        Some((file.modified().ok()?, entry.path()))
     };
-    paths.take(LOOKS).filter(is_ours).count()
+    let mut newest: Vec<_> = entries.filter_map(aged).collect();
+    newest.sort_by(|one, other| other.cmp(one));
+    newest.iter().take(LOOKS).filter_map(|(_, path)| prediction_of(path)).collect()
+}
+
+fn prediction_of(path: &Path) -> Option<PredictionId> {
+    let mut bytes = Vec::new();
+    File::open(path).and_then(|file| file.take(1 << 20).read_to_end(&mut bytes)).ok()?;
+    let found: Value = serde_json::from_slice(&bytes).ok().filter(|_| is_sidecar(&bytes))?;
+    PredictionId::parse(found.get("prediction_id")?.as_str()?)
 }
 
 fn utc<S: Serializer>(at: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {

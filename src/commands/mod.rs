@@ -1,5 +1,6 @@
 //! One file a command, and the context they share: where to print, what holds, and the ledger.
 
+mod adopt;
 mod completions;
 mod context;
 mod enqueue;

@@ -17,7 +17,7 @@ use crate::exit::Exit;
 use crate::ledger::Ledger;
 use crate::plan::{self, Action, Latencies, Latency, PlannedRow, Summary};
 
-pub(super) use tell::write_human;
+pub(super) use tell::{unclaimed_warnings, write_human};
 
 /// Asking for prices and the balance may take so long; what is not answered then is not known.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -36,7 +36,7 @@ pub(super) struct Planned {
     pub(super) spent: Micros,
     /// The cap that will hold.
     pub(super) budget: Option<Micros>,
-    /// Results of a batch of this name that the ledger knows nothing of.
+    /// Results in the output folder that the ledger knows nothing of, where anything is to be submitted.
     unclaimed: usize,
     /// How long generations took so far.
     latencies: Latencies,
@@ -148,7 +148,10 @@ pub(super) async fn all(
     asked: &Asked,
 ) -> anyhow::Result<Plans> {
     let origin = manifests::origin(cx);
-    let prices = Prices::read(&cx.settings.state_dir, origin);
+    let mut prices = Prices::read(&cx.settings.state_dir, origin.clone());
+    if let Some(ledger) = ledger {
+        prices.know_charges(ledger.dearer(&origin).await?);
+    }
     let mut whole = Plans { batches: Vec::new(), prices, balance: None };
     walk_all(cx, opened, ledger, (asked, &mut whole)).await?;
     let mistakes = whole.batches.iter().any(|plan| plan.summary.mistake_count > 0);
@@ -228,11 +231,22 @@ async fn make(
     .map_err(manifests::explain)?;
     drop(reading);
     let latencies = measured(ledger, &manifests::origin(cx), &summary).await?;
-    let unclaimed = match known {
-        None => results_of(&cx.settings.output_dir, &name),
-        Some(_) => 0,
-    };
+    let spends = summary.submissions() > 0;
+    let unclaimed = if spends { unclaimed(cx, ledger, &name).await? } else { 0 };
     Ok(Planned { batch: name, summary, spent, budget, unclaimed, latencies, rows: lines })
+}
+
+/// How many results in the output folder the ledger knows nothing of: it is not the one they were
+/// made with, or an older copy of it.
+async fn unclaimed(cx: &Context, ledger: Option<&Ledger>, batch: &str) -> anyhow::Result<usize> {
+    let results = results_of(&cx.settings.output_dir, batch);
+    let Some(ledger) = ledger else { return Ok(results.len()) };
+    let origin = manifests::origin(cx);
+    let mut unclaimed = 0;
+    for prediction in &results {
+        unclaimed += usize::from(ledger.held(&origin, prediction).await?.is_none());
+    }
+    Ok(unclaimed)
 }
 
 /// A row that costs takes from what the budget leaves; the first one that finds too little, and all

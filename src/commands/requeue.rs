@@ -2,9 +2,9 @@
 
 use super::Context;
 use super::context::Wrong;
-use crate::domain::{JobState, text};
+use crate::domain::{JobState, Micros, text};
 use crate::exit::Exit;
-use crate::ledger::{BatchId, JobId, Ledger, PaidAgain};
+use crate::ledger::{BatchId, JobView, Ledger, PaidAgain};
 
 /// Failed and canceled jobs back to `pending`, with all their tries again.
 ///
@@ -14,99 +14,171 @@ pub(super) async fn requeue(
     names: &[String],
     (failed, pay_again): (bool, bool),
 ) -> anyhow::Result<Exit> {
-    let ledger = cx.write_ledger().await?;
-    let mut moved = 0;
-    if failed && names.is_empty() {
-        moved += ledger.move_all(None, Vec::new(), JobState::Failed, JobState::Pending).await?;
-    }
-    for chosen in choose(cx, &ledger, names).await? {
-        moved += match chosen {
-            Chosen::Batch(batch) if failed => {
-                ledger
-                    .move_all(Some(batch), Vec::new(), JobState::Failed, JobState::Pending)
-                    .await?
-            }
-            Chosen::Batch(_) => {
-                return Err(Wrong("a whole batch needs --failed as well".to_owned()).into());
-            }
-            Chosen::Job(job) => {
-                let mut moved = 0;
-                for state in [JobState::Failed, JobState::Canceled] {
-                    moved += ledger.move_all(None, vec![job], state, JobState::Pending).await?;
-                }
-                moved + if moved == 0 { paid(cx, &ledger, job, pay_again).await? } else { 0 }
-            }
-        };
-    }
     if !failed && names.is_empty() {
         return Err(Wrong("name jobs, or give --failed for all failed ones".to_owned()).into());
     }
+    let ledger = cx.write_ledger().await?;
+    let mut tally = Tally::default();
+    if failed && names.is_empty() {
+        tally.all_failed(&ledger, None).await?;
+    }
+    for chosen in choose(cx, &ledger, names).await? {
+        match chosen {
+            Chosen::Batch(batch) if failed => tally.all_failed(&ledger, Some(batch)).await?,
+            Chosen::Batch(_) => {
+                return Err(Wrong("a whole batch needs --failed as well".to_owned()).into());
+            }
+            Chosen::Job(job) => match back(cx, &ledger, &job, pay_again).await? {
+                Moved::Yes => tally.moved += 1,
+                Moved::Already => {}
+                Moved::Refused(why) => tally.refuse(cx, &job, &why)?,
+            },
+        }
+    }
     ledger.close().await;
-    tell_json(cx, moved, JobState::Pending)?;
-    let noun = text::count(moved, "job");
-    match moved {
-        0 => writeln!(
+    tally.tell_json(cx, JobState::Pending)?;
+    if tally.charged > 0 {
+        let noun = text::count(tally.charged, "failed job");
+        writeln!(
             cx.err,
-            "no failed job to requeue; done, running and unknown ones are left alone"
-        )?,
+            "{noun} left alone: its submission counts as charged. `nightreel list --failed` names \
+             it, `nightreel requeue JOB --pay-again` makes it anew and pays again"
+        )?;
+    }
+    let noun = text::count(tally.moved, "job");
+    match tally.moved {
+        0 => writeln!(cx.err, "no job to requeue; done, running and unknown ones are left alone")?,
         _ => writeln!(cx.err, "{noun} back to pending; `nightreel run MANIFEST` submits them")?,
     }
-    Ok(Exit::Done)
+    Ok(tally.exit())
 }
 
-/// A job that is paid for and has no output: asking the API again is free, making it anew is not.
-async fn paid(
+/// What became of all that was named.
+#[derive(Default)]
+struct Tally {
+    moved: u64,
+    /// Failed jobs left alone, as their submission counts as charged.
+    charged: u64,
+    refused: Vec<String>,
+}
+
+impl Tally {
+    async fn all_failed(&mut self, ledger: &Ledger, batch: Option<BatchId>) -> anyhow::Result<()> {
+        let (from, to) = (JobState::Failed, JobState::Pending);
+        self.moved += ledger.move_all(batch, Vec::new(), from, to).await?;
+        self.charged += ledger.failed_as_charged(batch).await?;
+        Ok(())
+    }
+
+    fn refuse(&mut self, cx: &mut Context, job: &JobView, why: &str) -> anyhow::Result<()> {
+        let name = name(job);
+        writeln!(cx.err, "{name}: {why}")?;
+        self.refused.push(name);
+        Ok(())
+    }
+
+    fn tell_json(&self, cx: &mut Context, to: JobState) -> anyhow::Result<()> {
+        if cx.json() {
+            let told = serde_json::json!({
+                "moved": self.moved, "to": to, "refused": self.refused,
+            });
+            writeln!(cx.out, "{told}")?;
+        }
+        Ok(())
+    }
+
+    fn exit(&self) -> Exit {
+        if self.refused.is_empty() { Exit::Done } else { Exit::Usage }
+    }
+}
+
+/// What became of one job that was named.
+enum Moved {
+    Yes,
+    /// It is where it was to go.
+    Already,
+    Refused(String),
+}
+
+async fn back(
     cx: &mut Context,
     ledger: &Ledger,
-    job: JobId,
+    job: &JobView,
     pay_again: bool,
-) -> anyhow::Result<u64> {
-    let Some(paid) = ledger.paid_job(job).await? else { return Ok(0) };
-    if !matches!(paid.state, JobState::Quarantined | JobState::LostOutput) {
-        return Ok(0);
+) -> anyhow::Result<Moved> {
+    match job.state {
+        JobState::Pending => Ok(Moved::Already),
+        JobState::Failed | JobState::Canceled => {
+            if let Some(charged) = ledger.counted_as_charged(job.id).await? {
+                let why = "its submission counts as charged";
+                return paying_again(cx, ledger, job, (charged, why, pay_again)).await;
+            }
+            let moved = ledger.move_all(None, vec![job.id], job.state, JobState::Pending).await?;
+            Ok(if moved == 0 { Moved::Already } else { Moved::Yes })
+        }
+        JobState::Quarantined | JobState::LostOutput => {
+            let Some(paid) = ledger.paid_job(job.id).await? else {
+                return Ok(Moved::Refused(format!("is {}, and nothing was paid", job.state)));
+            };
+            let why = "`nightreel resolve` asks for its output again, for free";
+            paying_again(cx, ledger, job, (paid.reserved, why, pay_again)).await
+        }
+        state => Ok(Moved::Refused(format!("is {state}; only failed and canceled jobs go back"))),
     }
+}
+
+/// Making anew what was paid, or may have been, needs the operator's word.
+async fn paying_again(
+    cx: &mut Context,
+    ledger: &Ledger,
+    job: &JobView,
+    (paid, why, pay_again): (Micros, &str, bool),
+) -> anyhow::Result<Moved> {
+    let paid = paid.human();
     if !pay_again {
-        return Err(Wrong(format!(
-            "{}/{} is {} and was paid {}; `nightreel resolve` asks for its output again, for free. \
-             To make it anew and pay again, add --pay-again",
-            text::visible(&paid.job.batch_name),
-            text::visible(&paid.job.key),
-            paid.state,
-            paid.reserved.human()
-        ))
-        .into());
+        return Ok(Moved::Refused(format!(
+            "is {} and was paid {paid}; {why}. To make it anew and pay again, add --pay-again",
+            job.state
+        )));
     }
-    let again = ledger.pay_again(job).await? == PaidAgain::Yes;
-    if again {
-        let (batch, key) = (&paid.job.batch_name, &paid.job.key);
-        let (batch, key) = (text::visible(batch), text::visible(key));
-        writeln!(cx.err, "paying again for {batch}/{key}: {} is given up", paid.reserved.human())?;
+    if ledger.pay_again(job.id).await? != PaidAgain::Yes {
+        return Ok(Moved::Already);
     }
-    Ok(u64::from(again))
+    writeln!(cx.err, "paying again for {}: {paid} is given up", name(job))?;
+    Ok(Moved::Yes)
 }
 
 /// Pending jobs to `canceled`. What was submitted cannot be canceled at the API.
 pub(super) async fn cancel(cx: &mut Context, names: &[String]) -> anyhow::Result<Exit> {
     let ledger = cx.write_ledger().await?;
-    let mut moved = 0;
+    let mut tally = Tally::default();
+    let (from, to) = (JobState::Pending, JobState::Canceled);
     for chosen in choose(cx, &ledger, names).await? {
-        let (batch, jobs) = match chosen {
-            Chosen::Batch(batch) => (Some(batch), Vec::new()),
-            Chosen::Job(job) => (None, vec![job]),
-        };
-        moved += ledger.move_all(batch, jobs, JobState::Pending, JobState::Canceled).await?;
+        match chosen {
+            Chosen::Batch(batch) => {
+                tally.moved += ledger.move_all(Some(batch), Vec::new(), from, to).await?;
+            }
+            Chosen::Job(job) => {
+                let moved = ledger.move_all(None, vec![job.id], from, to).await?;
+                tally.moved += moved;
+                if moved == 0 && job.state != to {
+                    let why = format!("is {}; only pending jobs can be canceled", job.state);
+                    tally.refuse(cx, &job, &why)?;
+                }
+            }
+        }
     }
     ledger.close().await;
-    tell_json(cx, moved, JobState::Canceled)?;
-    let noun = text::count(moved, "job");
-    match moved {
+    tally.tell_json(cx, to)?;
+    let noun = text::count(tally.moved, "job");
+    match tally.moved {
         0 => writeln!(
             cx.err,
             "no pending job to cancel; the API has no way to cancel what was submitted"
         )?,
         _ => writeln!(cx.err, "{noun} canceled; `nightreel requeue JOB…` brings one back")?,
     }
-    Ok(Exit::Done)
+    Ok(tally.exit())
 }
 
 /// What a name on the command line means.
@@ -114,7 +186,7 @@ enum Chosen {
     /// All of a batch.
     Batch(BatchId),
     /// One job.
-    Job(JobId),
+    Job(Box<JobView>),
 }
 
 /// A batch's name means the batch; anything else is a job.
@@ -124,15 +196,12 @@ async fn choose(cx: &Context, ledger: &Ledger, names: &[String]) -> anyhow::Resu
         let batch = ledger.batches(std::slice::from_ref(name)).await?;
         chosen.push(match batch.first() {
             Some(view) => Chosen::Batch(view.id),
-            None => Chosen::Job(cx.job(ledger, name).await?.id),
+            None => Chosen::Job(Box::new(cx.job(ledger, name).await?)),
         });
     }
     Ok(chosen)
 }
 
-fn tell_json(cx: &mut Context, moved: u64, to: JobState) -> anyhow::Result<()> {
-    if cx.json() {
-        writeln!(cx.out, "{}", serde_json::json!({ "moved": moved, "to": to }))?;
-    }
-    Ok(())
+fn name(job: &JobView) -> String {
+    format!("{}/{}", text::visible(&job.batch), text::visible(&job.key))
 }

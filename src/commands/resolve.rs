@@ -1,9 +1,13 @@
 //! `resolve`: settles unknown outcomes by evidence or by the operator's word, and asks the API once
 //! more about jobs that were set aside. Nothing here submits anything.
 
+use std::collections::HashSet;
+
 use serde_json::json;
 
 use super::Context;
+use super::adopt::{self, Checked};
+use super::context::Wrong;
 use super::simulate::Simulation;
 use crate::atlas::{Api, PollAnswer};
 use crate::cli::ResolveArgs;
@@ -15,59 +19,95 @@ use crate::runner::{Lookup, Readable};
 /// Carries the decisions out; with none, asks the history and the predictions again.
 pub(super) async fn resolve(
     cx: &mut Context,
-    decisions: &ResolveArgs,
+    args: &ResolveArgs,
     simulation: Option<Simulation>,
 ) -> anyhow::Result<Exit> {
     let ledger = cx.write_ledger().await?;
-    let batch = match &decisions.batch {
+    let batch = match &args.batch {
         Some(name) => Some(cx.batch(&ledger, name).await?.id),
         None => None,
     };
-    let result = if decide(cx, &ledger, batch, decisions).await? {
-        Ok(Exit::Done)
+    let decisions = decisions(cx, &ledger, batch, args).await?;
+    let adopts = decisions.iter().any(|decision| decision.adopted().is_some());
+    if !decisions.is_empty() && (args.unchecked || !adopts) {
+        carry_out(cx, &ledger, decisions).await?;
+        ledger.close().await;
+        return Ok(Exit::Done);
+    }
+    let (api, simulator) = Simulation::api(simulation, cx).await?;
+    let result = if decisions.is_empty() {
+        ask_again(cx, &ledger, &api, batch).await
     } else {
-        let (api, simulator) = Simulation::api(simulation, cx).await?;
-        let exit = ask_again(cx, &ledger, &api, batch).await;
-        if let Some(simulator) = simulator {
-            simulator.stop().await;
-        }
-        exit
+        checked(cx, &ledger, &api, decisions).await
     };
+    if let Some(simulator) = simulator {
+        simulator.stop().await;
+    }
     ledger.close().await;
     result
 }
 
-async fn decide(
-    cx: &mut Context,
+/// What the operator says of one unknown outcome.
+struct Decision {
+    unknown: UnknownAttempt,
+    word: Word,
+}
+
+enum Word {
+    Adopt(PredictionId),
+    Absent,
+    Charged,
+}
+
+impl Decision {
+    fn adopted(&self) -> Option<&PredictionId> {
+        match &self.word {
+            Word::Adopt(prediction) => Some(prediction),
+            Word::Absent | Word::Charged => None,
+        }
+    }
+}
+
+/// All that was said, each about an unknown outcome of its own, before anything is carried out.
+async fn decisions(
+    cx: &Context,
     ledger: &Ledger,
     batch: Option<BatchId>,
-    decisions: &ResolveArgs,
-) -> anyhow::Result<bool> {
-    let mut decided = false;
-    for pair in &decisions.adopt {
-        let (job, id) = pair.rsplit_once('=').ok_or_else(|| {
-            anyhow::anyhow!("--adopt takes JOB=PREDICTION_ID; `{pair}` has no `=`")
-        })?;
-        let prediction = PredictionId::parse(id)
-            .ok_or_else(|| anyhow::anyhow!("`{}` is no prediction id", text::visible(id)))?;
-        let unknown = unknown(cx, ledger, batch, job).await?;
-        ledger.adopt(unknown.attempt, &prediction, "operator").await?;
-        say(cx, &unknown, "adopted; the next run polls it")?;
-        decided = true;
+    args: &ResolveArgs,
+) -> anyhow::Result<Vec<Decision>> {
+    let mut words = Vec::new();
+    for pair in &args.adopt {
+        let shown = text::visible(pair);
+        let Some((job, id)) = pair.rsplit_once('=') else {
+            return Err(wrong(format!("--adopt takes JOB=PREDICTION_ID; `{shown}` has no `=`")));
+        };
+        let Some(prediction) = PredictionId::parse(id) else {
+            return Err(wrong(format!("`{}` is no prediction id", text::visible(id))));
+        };
+        words.push((job, Word::Adopt(prediction)));
     }
-    for job in &decisions.absent {
+    words.extend(args.absent.iter().map(|job| (job.as_str(), Word::Absent)));
+    words.extend(args.charged.iter().map(|job| (job.as_str(), Word::Charged)));
+    let (mut jobs, mut ids) = (HashSet::new(), HashSet::new());
+    let mut decisions = Vec::new();
+    for (job, word) in words {
         let unknown = unknown(cx, ledger, batch, job).await?;
-        ledger.prove_absent(unknown.attempt, "operator", clock::now()).await?;
-        say(cx, &unknown, "back to pending; the next run submits it")?;
-        decided = true;
+        if !jobs.insert(unknown.job) {
+            return Err(wrong(format!("{} is named twice", name(&unknown))));
+        }
+        let decision = Decision { unknown, word };
+        if let Some(id) = decision.adopted()
+            && !ids.insert(id.clone())
+        {
+            return Err(wrong(format!("prediction {id} is given to two jobs; it is one job's")));
+        }
+        decisions.push(decision);
     }
-    for job in &decisions.charged {
-        let unknown = unknown(cx, ledger, batch, job).await?;
-        ledger.assume_charged(unknown.attempt).await?;
-        say(cx, &unknown, "failed, its money counts as spent")?;
-        decided = true;
-    }
-    Ok(decided)
+    Ok(decisions)
+}
+
+fn wrong(words: String) -> anyhow::Error {
+    Wrong(words).into()
 }
 
 async fn unknown(
@@ -79,21 +119,71 @@ async fn unknown(
     let found = cx.job_in(ledger, job, batch).await?;
     let unknowns = ledger.unknowns(u32::MAX).await?;
     unknowns.into_iter().find(|unknown| unknown.job == found.id).ok_or_else(|| {
-        anyhow::anyhow!(
-            "{}/{} is {}, not unknown: nothing to settle",
-            found.batch,
-            found.key,
-            found.state
-        )
+        let (batch, key) = (text::visible(&found.batch), text::visible(&found.key));
+        wrong(format!("{batch}/{key} is {}, not unknown: nothing to settle", found.state))
     })
 }
 
+/// Adopts only what the API's own word does not speak against.
+async fn checked(
+    cx: &mut Context,
+    ledger: &Ledger,
+    api: &Api,
+    decisions: Vec<Decision>,
+) -> anyhow::Result<Exit> {
+    for decision in &decisions {
+        let Some(id) = decision.adopted() else { continue };
+        let name = name(&decision.unknown);
+        match adopt::check(ledger, api, &decision.unknown, id).await? {
+            Checked::Fits => {}
+            Checked::Unseen(why) => writeln!(
+                cx.err,
+                "note: {name}: what {id} was asked for could not be compared ({why})"
+            )?,
+            Checked::Refused(why) => {
+                return Err(wrong(format!("{name}={id}: {why}. Nothing was settled")));
+            }
+        }
+    }
+    carry_out(cx, ledger, decisions).await?;
+    Ok(Exit::Done)
+}
+
+async fn carry_out(
+    cx: &mut Context,
+    ledger: &Ledger,
+    decisions: Vec<Decision>,
+) -> anyhow::Result<()> {
+    for Decision { unknown, word } in decisions {
+        let said = match word {
+            Word::Adopt(prediction) => {
+                ledger.adopt(unknown.attempt, &prediction, "operator").await?;
+                "adopted; the next run polls it"
+            }
+            Word::Absent => {
+                ledger.prove_absent(unknown.attempt, "operator", clock::now()).await?;
+                "back to pending; the next run submits it"
+            }
+            Word::Charged => {
+                ledger.assume_charged(unknown.attempt).await?;
+                "failed, its money counts as spent"
+            }
+        };
+        say(cx, &unknown, said)?;
+    }
+    Ok(())
+}
+
+fn name(unknown: &UnknownAttempt) -> String {
+    format!("{}/{}", text::visible(&unknown.batch_name), text::visible(&unknown.key))
+}
+
 fn say(cx: &mut Context, unknown: &UnknownAttempt, what: &str) -> anyhow::Result<()> {
-    let (batch, key) = (&unknown.batch_name, &unknown.key);
     if cx.json() {
+        let (batch, key) = (&unknown.batch_name, &unknown.key);
         writeln!(cx.out, "{}", json!({ "batch": batch, "key": key, "resolved": what }))?;
     } else {
-        writeln!(cx.out, "{}/{}: {what}", text::visible(batch), text::visible(key))?;
+        writeln!(cx.out, "{}: {what}", name(unknown))?;
     }
     Ok(())
 }
@@ -140,7 +230,7 @@ fn explain(
     if found.is_empty() {
         return Ok(());
     }
-    let name = format!("{}/{}", text::visible(&unknown.batch_name), text::visible(&unknown.key));
+    let name = name(unknown);
     writeln!(cx.err, "{name}: the history shows these tasks with this request; which is its own?")?;
     for id in found {
         writeln!(cx.err, "  nightreel resolve --adopt {name}={id}")?;

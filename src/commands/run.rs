@@ -73,7 +73,17 @@ async fn plan_all(cx: &mut Context, opened: &[Opened], asked: &Asked) -> Result<
             ));
         }
     }
+    if !asks(cx) && !cx.settings.yes && !cx.simulated {
+        lines.extend(plan::unclaimed_warnings(&plans, &cx.settings).map(|warning| {
+            format!("{warning} With --yes it goes on all the same; nothing was sent")
+        }));
+    }
     if lines.is_empty() { Ok(plans) } else { Err(Failure::usage(lines)) }
+}
+
+/// Whether somebody is there to be asked.
+fn asks(cx: &Context) -> bool {
+    std::io::stdin().is_terminal() && std::io::stderr().is_terminal() && !cx.json()
 }
 
 /// Whether no row of any manifest wants anything.
@@ -280,13 +290,12 @@ fn sync_above(folder: &Path) -> anyhow::Result<()> {
 
 /// On a terminal a run that spends money shows the plan and asks; elsewhere it does not ask.
 fn confirm(cx: &mut Context, plans: &Plans) -> anyhow::Result<bool> {
-    let terminal = std::io::stdin().is_terminal() && std::io::stderr().is_terminal();
     let spends = plans.batches.iter().any(|plan| plan.summary.submissions() > 0);
     if cx.json() {
         return Ok(true);
     }
     plan::write_human(&mut cx.err, plans, &cx.settings)?;
-    if cx.settings.yes || cx.simulated || !terminal || !spends {
+    if cx.settings.yes || cx.simulated || !asks(cx) || !spends {
         return Ok(true);
     }
     write!(cx.err, "go on? [y/N] ")?;

@@ -1,9 +1,10 @@
 //! Decisions to pay again: the only way a job is submitted anew while an earlier attempt may have
 //! been paid. Each is asked for by the operator, counted, and marked on the attempt it gives up.
 
-use sqlx::Row as _;
+use sqlx::{AssertSqlSafe, Row as _};
 
 use super::error::{Error, Result};
+use super::operate::{COUNTED, start_over};
 use super::submit::{Next, go_on};
 use super::transition::{
     AttemptPatch, JobPatch, Trouble, find_attempt, find_job, move_job, step_attempt,
@@ -50,7 +51,8 @@ impl Ledger {
         .await
     }
 
-    /// Gives up what was paid for a quarantined or lost job, by the operator's explicit word.
+    /// Gives up what was paid for a quarantined or lost job, or what counts as charged for a failed
+    /// one, by the operator's explicit word.
     pub async fn pay_again(&self, job: JobId) -> Result<PaidAgain> {
         self.write(move |tx| Box::pin(pay_again(tx, job))).await
     }
@@ -79,28 +81,37 @@ async fn sum(tx: &mut Tx<'_>, batch: BatchId) -> Result<(Micros, u64)> {
 }
 
 async fn pay_again(tx: &mut Tx<'_>, job: JobId) -> Result<PaidAgain> {
-    let mut found = find_job(tx, job).await?;
-    if !matches!(found.state, JobState::Quarantined | JobState::LostOutput) {
+    let found = find_job(tx, job).await?;
+    let given_up = match found.state {
+        JobState::Quarantined | JobState::LostOutput => {
+            "state IN ('accepted', 'settled') ORDER BY number DESC LIMIT 1"
+        }
+        JobState::Failed | JobState::Canceled => COUNTED,
+        _ => return Ok(PaidAgain::NothingPaid),
+    };
+    let paid: Vec<i64> = sqlx::query_scalar(AssertSqlSafe(format!(
+        "SELECT id FROM attempts WHERE job_id = ?1 AND {given_up}"
+    )))
+    .bind(job.0)
+    .fetch_all(&mut *tx.connection)
+    .await
+    .map_err(Error::on("looking for the paid attempts"))?;
+    if paid.is_empty() {
         return Ok(PaidAgain::NothingPaid);
     }
-    let last: Option<i64> = sqlx::query_scalar(
-        "SELECT id FROM attempts WHERE job_id = ?1 AND state IN ('accepted', 'settled') \
-         ORDER BY number DESC LIMIT 1",
-    )
-    .bind(job.0)
-    .fetch_optional(&mut *tx.connection)
-    .await
-    .map_err(Error::on("looking for the paid attempt"))?;
-    let Some(last) = last.map(AttemptId) else { return Ok(PaidAgain::NothingPaid) };
-    let attempt = find_attempt(tx, last).await?;
-    if attempt.state == AttemptState::Accepted {
-        let patch = AttemptPatch { evidence: Some("pay-again"), ..AttemptPatch::default() };
-        found = step_attempt(tx, attempt, AttemptState::Settled, patch).await?;
+    for id in paid {
+        let attempt = find_attempt(tx, AttemptId(id)).await?;
+        if attempt.state == AttemptState::Accepted {
+            let patch = AttemptPatch { evidence: Some("pay-again"), ..AttemptPatch::default() };
+            step_attempt(tx, attempt, AttemptState::Settled, patch).await?;
+        }
+        mark(tx, AttemptId(id)).await?;
     }
-    mark(tx, last).await?;
+    let found = find_job(tx, job).await?;
     let why = trouble("requeue --pay-again");
     let patch = JobPatch { trouble: Some(&why), ..JobPatch::default() };
     move_job(tx, &found, JobState::Pending, patch).await?;
+    start_over(tx, job).await?;
     Ok(PaidAgain::Yes)
 }
 

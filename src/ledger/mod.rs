@@ -5,6 +5,7 @@
 //! changes with one sync; reads have connections of their own. It does no HTTP and reads no manifest.
 
 mod again;
+mod charges;
 mod collect;
 mod emergency;
 mod error;

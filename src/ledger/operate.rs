@@ -1,17 +1,18 @@
 //! What the operator does to jobs: requeue and cancel.
 
-use sqlx::{QueryBuilder, Row as _, Sqlite};
+use sqlx::{AssertSqlSafe, QueryBuilder, Row as _, Sqlite};
 
 use super::error::{Error, Result};
 use super::transition::{JobPatch, find_job, move_job};
 use super::writer::Tx;
 use super::{BatchId, JobId, Ledger};
-use crate::domain::JobState;
+use crate::domain::{JobState, Micros};
 
 impl Ledger {
     /// Takes jobs from `from` to `to`: those named, or all of a batch where none is named.
     /// Returns how many were taken. Jobs in another state are left alone, and so are those with an
-    /// open attempt: it may still cost, so they are polled or resolved first (M1).
+    /// open attempt: it may still cost, so they are polled or resolved first (M1). None goes back to
+    /// `pending` while a submission of it counts as charged: that is [`Ledger::pay_again`].
     pub async fn move_all(
         &self,
         batch: Option<BatchId>,
@@ -33,7 +34,36 @@ impl Ledger {
             }
         }
     }
+
+    /// What counts as charged for a job by the operator's word, and was not given up since; `None`
+    /// where nothing does.
+    pub async fn counted_as_charged(&self, job: JobId) -> Result<Option<Micros>> {
+        let sum: Option<i64> = sqlx::query_scalar(AssertSqlSafe(format!(
+            "SELECT sum(reserved) FROM attempts WHERE job_id = ?1 AND {COUNTED}"
+        )))
+        .bind(job.0)
+        .fetch_one(self.readers())
+        .await
+        .map_err(Error::on("adding up what counts as charged"))?;
+        Ok(sum.map(Micros))
+    }
+
+    /// How many failed jobs, of one batch or of all, have a submission that counts as charged.
+    pub async fn failed_as_charged(&self, batch: Option<BatchId>) -> Result<u64> {
+        let jobs: i64 = sqlx::query_scalar(AssertSqlSafe(format!(
+            "SELECT count(*) FROM jobs WHERE state = 'failed' AND batch_id = coalesce(?1, batch_id) \
+             AND EXISTS (SELECT 1 FROM attempts WHERE job_id = jobs.id AND {COUNTED})"
+        )))
+        .bind(batch.map(|batch| batch.0))
+        .fetch_one(self.readers())
+        .await
+        .map_err(Error::on("counting what counts as charged"))?;
+        Ok(u64::try_from(jobs).unwrap_or_default())
+    }
 }
+
+/// An attempt whose money is spent by the operator's word, and nobody said to pay again.
+pub(super) const COUNTED: &str = "state = 'assumed_charged' AND pays_again = 0";
 
 /// Jobs moved in one transaction.
 const PAGE: u64 = 1000;
@@ -49,6 +79,10 @@ async fn move_page(
          AND a.state IN ('intent', 'unknown', 'accepted')) AND state = ",
     );
     query.push_bind(from.as_str());
+    if to == JobState::Pending {
+        query.push(" AND NOT EXISTS (SELECT 1 FROM attempts WHERE job_id = jobs.id AND ");
+        query.push(COUNTED).push(")");
+    }
     if let Some(batch) = batch {
         query.push(" AND batch_id = ").push_bind(batch.0);
     }
@@ -78,7 +112,7 @@ async fn move_page(
 }
 
 /// A requeued job has all its tries again.
-async fn start_over(tx: &mut Tx<'_>, job: JobId) -> Result<()> {
+pub(super) async fn start_over(tx: &mut Tx<'_>, job: JobId) -> Result<()> {
     sqlx::query("UPDATE jobs SET tries = 0, waits = 0 WHERE id = ?1")
         .bind(job.0)
         .execute(&mut *tx.connection)

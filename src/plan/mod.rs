@@ -91,7 +91,7 @@ pub struct PlannedRow {
     pub reason: String,
     /// What it will cost; `None` where nobody knows.
     pub price: Option<Micros>,
-    /// Where the price is from: `manifest`, `quote`, `built-in`, `ledger` for a job that is sent as it
+    /// Where the price is from: `manifest`, `quote`, `built-in`, `charged`, `ledger` for a job that is sent as it
     /// came in although its row changed, or `unpriced`.
     pub source: &'static str,
     /// Whether the price will be spent by this run.

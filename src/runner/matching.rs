@@ -10,7 +10,7 @@ use crate::domain::{PredictionId, Timestamp, clock};
 use crate::ledger::UnknownAttempt;
 
 /// Clocks of the API and of this machine may differ by this much.
-pub(super) const SKEW: Duration = Duration::from_mins(5);
+pub const SKEW: Duration = Duration::from_mins(5);
 
 /// Unknown outcomes whose times overlap, and the tasks that may be theirs.
 #[derive(Debug)]

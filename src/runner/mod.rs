@@ -5,6 +5,7 @@
 
 mod backoff;
 mod breaker;
+mod charges;
 mod collect;
 mod gate;
 mod history;
@@ -36,6 +37,7 @@ use crate::ledger::{Error, JobId};
 pub use backoff::Backoff;
 pub use gate::{Gate, REJECTIONS, Stop};
 pub use history::{Looked, Lookup, Readable, Settled};
+pub use matching::SKEW;
 pub use ramp::Trial;
 pub use rate::Rate;
 pub use shared::{Limits, Parts, Shared};
@@ -85,6 +87,7 @@ async fn begin(
     }
     reconcile::resume(shared).await?;
     shared.begin_ramp().await?;
+    shared.charges.remember(shared.ledger.dearer(&shared.origin).await?);
     let resumed = poll::resume(shared).await?;
     tracing::info!(resumed, "predictions of earlier runs are polled first");
     Ok(())

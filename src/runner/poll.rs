@@ -301,8 +301,11 @@ async fn completed(
 /// A price more than 5 % above the reserved one means the plan is wrong: nothing more is submitted.
 async fn watch_price(shared: &Shared, paid: &Paid, price: Option<Micros>) {
     let Some(price) = price else { return };
+    shared.charges.learn(&paid.job.request, paid.reserved, price);
     let limit = paid.reserved.0.saturating_add(paid.reserved.0 / 20);
-    if paid.reserved > Micros::ZERO && price.0 > limit {
+    // Nothing reserved is a plan too, where a price of zero was told and not merely unknown.
+    let planned = paid.job.price.is_some() || paid.reserved > Micros::ZERO;
+    if planned && price.0 > limit {
         let said = format!(
             "{} was planned at {} and charged {}",
             paid.job.request.model,

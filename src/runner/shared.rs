@@ -10,6 +10,7 @@ use tokio::sync::{Notify, Semaphore, mpsc};
 
 use super::backoff::Backoff;
 use super::breaker::Breaker;
+use super::charges::Charges;
 use super::gate::Gate;
 use super::poll::Polling;
 use super::ramp::Ramp;
@@ -113,6 +114,7 @@ pub struct Shared {
     pub(super) emergency: Emergency,
     pub(super) ramp: Ramp,
     pub(super) breaker: Breaker,
+    pub(super) charges: Charges,
     pub(super) uploads: super::media::Uploads,
     pub(super) unknowns: super::reconcile::Unknowns,
     /// Batches whose next job the budget does not allow, with what was spent then.
@@ -155,6 +157,7 @@ impl Shared {
             streaks: Streaks::default(),
             ramp: Ramp::default(),
             breaker: Breaker::default(),
+            charges: Charges::default(),
             uploads: super::media::Uploads::default(),
             unknowns: super::reconcile::Unknowns::default(),
             blocked: Mutex::default(),

@@ -19,7 +19,7 @@ use super::work::Busy;
 use super::{reconcile, stop};
 use crate::atlas::{Rejection, SubmitOutcome, Submitted, UploadError, class};
 use crate::domain::{
-    AttemptState, Digest, Endpoint, EventKind, Micros, PredictionId, Timestamp, clock, kill_point,
+    AttemptState, Digest, Endpoint, EventKind, PredictionId, Timestamp, clock, kill_point,
 };
 use crate::ledger::{Begun, Error, Intent, Job, NewAttempt, Next, Rescued, Trouble};
 
@@ -118,7 +118,7 @@ async fn prepare_and_send(shared: &Shared, job: &Job, slot: Slot) -> Result<(), 
         origin: shared.origin.clone(),
         model: job.request.model.clone(),
         body_sha256: Digest::of(body.as_bytes()),
-        price: job.price.unwrap_or(Micros::ZERO),
+        price: shared.charges.at_least(&job.request, job.price),
     };
     kill_point("intent_begun");
     match shared.ledger.begin_attempt(new).await? {

@@ -85,6 +85,32 @@ fn results_that_the_ledger_does_not_know_are_told_before_they_are_paid_again() {
     assert!(elsewhere.out.contains("WARNING: 2 results of a batch m in outputs"), "{elsewhere}");
     let json = story.nightreel(["plan", "m.csv", "--state-dir", "other", "--format", "json"]);
     assert_eq!(json.end().json()["batches"][0]["unclaimed_results"], 2);
+    let refused = story.run(&api).with(["--state-dir", "other"]).end();
+    assert_eq!(refused.code(), 2, "{refused}");
+    assert!(refused.err.contains("2 results") && refused.err.contains("--yes"), "{refused}");
+    api.book().assert_paid_once(2);
+}
+
+#[test]
+fn a_ledger_restored_from_an_older_copy_pays_nothing_again_unasked() {
+    let story = Story::of_jobs(3);
+    let quick = "[latency]\nkind = \"fixed\"\nlength = \"10ms\"\n";
+    let once = "[[fault]]\non = \"submit\"\nkind = \"status_402\"\nnth = [2]\n";
+    let api = crate::api::Api::start(&story, &format!("{quick}{once}"));
+    assert_eq!(story.run(&api).with(["--concurrency", "1"]).end().code(), 6);
+    let copy = |from: &str, to: &str| {
+        let (from, to) = (story.path(from), story.path(to));
+        let copied = std::process::Command::new("cp").arg("-r").args([from, to]).status();
+        assert!(copied.unwrap().success());
+    };
+    copy("state", "backup");
+    assert_eq!(story.run(&api).end().code(), 0);
+    std::fs::remove_dir_all(story.path("state")).unwrap();
+    copy("backup", "state");
+    let refused = story.run(&api).end();
+    assert_eq!(refused.code(), 2, "{refused}");
+    assert!(refused.err.contains("2 results") && refused.err.contains("older copy"), "{refused}");
+    api.book().assert_paid_once(3);
 }
 
 #[test]

@@ -53,15 +53,79 @@ fn unknown_outcomes_are_settled_by_the_operator_s_word() {
 fn a_wrong_word_changes_nothing() {
     let (story, api) = three_unknowns();
     let resolve = |args: &[&str]| story.nightreel(["resolve"]).with(args).at(&api).end();
-    for args in [
-        &["--adopt", "job-0001"][..],
-        &["--absent", "no-such-job"],
-        &["--adopt", "job-0001=../../models"],
+    for (args, said) in [
+        (&["--adopt", "job-0001"][..], "has no `=`"),
+        (&["--absent", "no-such-job"], "there is no job"),
+        (&["--adopt", "job-0001=../../models"], "no prediction id"),
+        (&["--absent", "job-0001", "--adopt", "job-0002=nobody-knows-it"], "does not know it"),
+        (&["--absent", "job-0001", "--charged", "m/job-0001"], "named twice"),
+        (&["--adopt", "job-0001=x", "--adopt", "job-0002=x"], "given to two jobs"),
     ] {
         let ended = resolve(args);
-        assert!([1, 2].contains(&ended.code()), "{args:?}: {ended}");
+        assert_eq!(ended.code(), 2, "{args:?}: {ended}");
+        assert!(ended.err.contains(said), "{args:?}: {ended}");
     }
     assert_eq!(story.status()["jobs"]["unknown"], 3);
+}
+
+#[test]
+fn a_prediction_of_another_job_is_not_adopted_where_the_history_tells() {
+    let story = Story::of_jobs(2);
+    let lost = "[[fault]]\non = \"submit\"\nkind = \"charged_then_reset\"\n\
+                [[fault]]\non = \"history\"\nkind = \"status_500\"\ntimes = 15\n";
+    let api = Api::start(&story, &format!("{QUICK}{lost}"));
+    assert_eq!(story.run(&api).end().code(), 4);
+    let of = |job: &str| {
+        let scene = job.replace("job-", "scene number ");
+        api.book().charges().find(|charge| charge.body.contains(&scene)).unwrap().prediction.clone()
+    };
+    let resolve = |job: &str, id: &str, more: &[&str]| {
+        let adopt = format!("{job}={id}");
+        story.nightreel(["resolve", "--adopt", &adopt]).with(more).at(&api).end()
+    };
+    let mut swapped = resolve("job-0001", &of("job-0002"), &[]);
+    // The history fails a few times more before it can be asked.
+    while swapped.err.contains("could not be compared") && swapped.code() != 0 {
+        swapped = resolve("job-0001", &of("job-0002"), &[]);
+    }
+    assert_eq!(swapped.code(), 2, "{swapped}");
+    assert!(swapped.err.contains("another request") && swapped.err.contains("scene number 0002"));
+    let right = resolve("job-0001", &of("job-0001"), &[]);
+    assert_eq!((right.code(), right.err.as_str()), (0, ""), "{right}");
+    let again = resolve("job-0002", &of("job-0001"), &[]);
+    assert!(again.err.contains("another job has this prediction"), "{again}");
+    let unchecked = resolve("job-0002", &of("job-0002"), &["--unchecked"]);
+    assert_eq!(unchecked.code(), 0, "{unchecked}");
+    assert_eq!(story.run(&api).end().code(), 0);
+    api.book().assert_paid_once(2);
+}
+
+#[test]
+fn what_counts_as_charged_is_paid_again_only_by_an_explicit_word() {
+    let (story, api) = three_unknowns();
+    let charged =
+        ["resolve", "--charged", "job-0001", "--charged", "job-0002", "--charged", "job-0003"];
+    assert_eq!(story.nightreel(charged).end().code(), 0);
+    let sent = api.figures().submits;
+    let all = story.nightreel(["requeue", "--failed"]).end();
+    assert_eq!(all.code(), 0, "{all}");
+    assert!(
+        all.err.contains("3 failed jobs left alone") && all.err.contains("--pay-again"),
+        "{all}"
+    );
+    let one = story.nightreel(["requeue", "job-0001"]).end();
+    assert_eq!(one.code(), 2, "{one}");
+    assert!(one.err.contains("counts as charged") && one.err.contains("--pay-again"), "{one}");
+    assert_eq!(story.run(&api).end().code(), 3);
+    assert_eq!(api.figures().submits, sent, "nothing was sent again");
+    let again = story.nightreel(["requeue", "job-0001", "--pay-again"]).end();
+    assert_eq!(again.code(), 0, "{again}");
+    assert_eq!(story.run(&api).end().code(), 3);
+    assert_eq!(api.figures().submits, sent + 1);
+    assert_eq!(story.status()["paid_again"]["decisions"], 1);
+    let done = story.nightreel(["requeue", "job-0001"]).end();
+    assert_eq!(done.code(), 2, "{done}");
+    assert!(done.err.contains("m/job-0001: is done"), "{done}");
 }
 
 #[test]

@@ -102,3 +102,29 @@ fn a_price_that_changed_while_a_job_waited_is_reserved_as_it_is_now() {
     let charged: i64 = api.book().charges().map(|charge| charge.price.0).sum();
     assert_eq!(micros(&story.status()["money"]["committed"]), charged);
 }
+
+#[test]
+fn a_price_that_proves_too_low_stops_the_run_and_is_reserved_as_charged_from_then_on() {
+    for (price, factor) in [("0", "1"), ("0.05", "1"), ("", "1.3")] {
+        let story = Story::new();
+        let rows =
+            (1..=8).map(|n| format!("r{n},minimax/hailuo-02/t2v-standard,scene {n},{price}\n"));
+        story.file("m.csv", format!("id,model,prompt,price\n{}", rows.collect::<String>()));
+        let scenario = format!(
+            "[latency]\nkind = \"fixed\"\nlength = \"10ms\"\n[charge]\nfactor = \"{factor}\"\n"
+        );
+        let api = Api::start(&story, &scenario);
+        let budget = ["--budget", "1.00", "--concurrency", "1"];
+        let first = story.run(&api).with(budget).end();
+        assert_eq!(first.code(), 5, "{price}: {first}");
+        assert!(first.out.contains("charges more than planned"), "{price}: {first}");
+        assert_eq!(api.book().charges().count(), 1, "{price}");
+        let planned = story.nightreel(["plan", "m.csv"]).at(&api).with(&budget[..2]).end();
+        assert!(planned.out.contains("what the API charged of late"), "{price}: {planned}");
+        let second = story.run(&api).with(budget).end();
+        assert_eq!(second.code(), 5, "{price}: {second}");
+        let spent: i64 = api.book().charges().map(|charge| charge.price.0).sum();
+        assert!(spent <= 1_000_000, "{price}: {spent} of a budget of $1");
+        assert!(api.book().charges().count() >= 3, "it went on: {second}");
+    }
+}

@@ -27,6 +27,24 @@ pub(super) fn write_all(
     write_human(out, plans, settings)
 }
 
+/// What is to be said of results in the output folder that the ledger does not know.
+pub(in super::super) fn unclaimed_warnings<'a>(
+    plans: &'a Plans,
+    settings: &'a Settings,
+) -> impl Iterator<Item = String> + 'a {
+    plans.batches.iter().filter(|plan| plan.unclaimed > 0).map(|plan| {
+        format!(
+            "{} of a batch {} in {}, and the ledger in {} does not know {}: what is planned may be \
+             paid for again. Is --state-dir right, and no older copy?",
+            text::count(plan.unclaimed as u64, "result"),
+            text::visible(&plan.batch),
+            settings.output_dir.display(),
+            settings.state_dir.display(),
+            if plan.unclaimed == 1 { "it" } else { "them" },
+        )
+    })
+}
+
 /// All plans for people, without their rows.
 pub(in super::super) fn write_human(
     out: &mut dyn Write,
@@ -36,16 +54,8 @@ pub(in super::super) fn write_human(
     for plan in &plans.batches {
         write_one(out, plan, settings)?;
     }
-    for plan in plans.batches.iter().filter(|plan| plan.unclaimed > 0) {
-        writeln!(
-            out,
-            "  WARNING: {} of a batch {} in {}, and the ledger in {} knows nothing of it: they would be \
-             paid for again. Is --state-dir right?",
-            text::count(plan.unclaimed as u64, "result"),
-            text::visible(&plan.batch),
-            settings.output_dir.display(),
-            settings.state_dir.display(),
-        )?;
+    for warning in unclaimed_warnings(plans, settings) {
+        writeln!(out, "  WARNING: {warning}")?;
     }
     for trouble in plans.prices.troubles() {
         writeln!(out, "  no quote, the next best price holds: {}", text::visible(&trouble))?;
@@ -172,6 +182,7 @@ fn source(source: &str) -> String {
         "manifest" => "price from the manifest".to_owned(),
         "quote" => "the API's quote".to_owned(),
         "ledger" => "the price they came in with".to_owned(),
+        "charged" => "what the API charged of late, more than it was said to cost".to_owned(),
         _ => "nobody knows its price; the API decides".to_owned(),
     }
 }

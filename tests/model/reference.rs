@@ -97,6 +97,11 @@ impl Job {
         self.state = job;
     }
 
+    /// Whether its last submission is spent by the operator's word, and was not given up.
+    fn counts_as_charged(&self) -> bool {
+        self.attempts.last() == Some(&(A::AssumedCharged, false))
+    }
+
     fn is_open(&self) -> bool {
         self.attempts.iter().any(|(state, _)| matches!(state, A::Intent | A::Unknown | A::Accepted))
     }
@@ -275,10 +280,14 @@ fn one_job(state: &mut Model, step: &Step) {
             if matches!(job.state, S::Quarantined | S::LostOutput) {
                 job.go(A::Settled, S::Pending);
                 job.attempts.last_mut().unwrap().1 = true;
+            } else if job.state == S::Failed && job.counts_as_charged() {
+                job.attempts.last_mut().unwrap().1 = true;
+                job.state = S::Pending;
             }
         }),
         Step::Requeue(n) => at(state, *n, |job| {
-            if matches!(job.state, S::Failed | S::Canceled) && !job.is_open() {
+            let free = !job.is_open() && !job.counts_as_charged();
+            if matches!(job.state, S::Failed | S::Canceled) && free {
                 job.state = S::Pending;
             }
         }),

@@ -97,6 +97,17 @@ impl Job {
         self.state = job;
     }
 
+    fn pay_again(&mut self) {
+        if matches!(self.state, S::Quarantined | S::LostOutput) {
+            self.go(A::Settled, S::Pending);
+        } else if self.state == S::Failed && self.counts_as_charged() {
+            self.state = S::Pending;
+        } else {
+            return;
+        }
+        self.attempts.last_mut().unwrap().1 = true;
+    }
+
     /// Whether its last submission is spent by the operator's word, and was not given up.
     fn counts_as_charged(&self) -> bool {
         self.attempts.last() == Some(&(A::AssumedCharged, false))
@@ -276,15 +287,7 @@ fn one_job(state: &mut Model, step: &Step) {
         Step::Adopt(n) => settle_unknown(state, *n, A::Accepted, S::Submitted),
         Step::Absent(n) => settle_unknown(state, *n, A::Absent, S::Pending),
         Step::Charged(n) => settle_unknown(state, *n, A::AssumedCharged, S::Failed),
-        Step::PayAgain(n) => at(state, *n, |job| {
-            if matches!(job.state, S::Quarantined | S::LostOutput) {
-                job.go(A::Settled, S::Pending);
-                job.attempts.last_mut().unwrap().1 = true;
-            } else if job.state == S::Failed && job.counts_as_charged() {
-                job.attempts.last_mut().unwrap().1 = true;
-                job.state = S::Pending;
-            }
-        }),
+        Step::PayAgain(n) => at(state, *n, Job::pay_again),
         Step::Requeue(n) => at(state, *n, |job| {
             let free = !job.is_open() && !job.counts_as_charged();
             if matches!(job.state, S::Failed | S::Canceled) && free {

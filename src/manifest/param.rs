@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::field::{At, Field, Kind, Mistake, Param, Raw, quoted};
 use super::media::Files;
+use super::picture::unfit_inline;
 use super::reading;
 use super::render::{Renderer, Scope};
 use super::value::literal;
@@ -65,7 +66,9 @@ impl Params {
         let fault = picture
             .filter(|_| said.is_some_and(|said| said.medium == Some(schema::Medium::Image)))
             .and_then(|picture| {
-                media[before..].iter().find_map(|file| self.files.unfit(file, picture))
+                let of_file =
+                    media[before..].iter().find_map(|file| self.files.unfit(file, picture));
+                of_file.or_else(|| texts(&value).find_map(|text| unfit_inline(text, picture)))
             });
         Ok(Given { value, unread, fault })
     }
@@ -169,6 +172,13 @@ impl Params {
             _ => {}
         }
     }
+}
+
+/// The text of a parameter, or the texts of its list.
+fn texts(value: &Value) -> impl Iterator<Item = &str> {
+    let one = std::slice::from_ref(value);
+    let all = value.as_array().map_or(one, Vec::as_slice);
+    all.iter().filter_map(Value::as_str)
 }
 
 /// The value of a CSV cell.

@@ -118,8 +118,17 @@ pub enum Command {
         /// The batch; without it every batch gets its page
         batch: Option<String>,
     },
-    /// The same page, live, on loopback (not built yet)
-    Dashboard,
+    /// The same page, live, on loopback: watch a run, pause it, requeue, change its limits
+    #[command(
+        after_help = "Examples:\n  nightreel dashboard\n  nightreel dashboard --port 7411\n  \
+        nightreel run tonight.csv --dashboard\n\n\
+        It prints an address with a token; without the token nobody is answered."
+    )]
+    Dashboard {
+        /// Port on loopback; 0 takes any free one
+        #[arg(long, value_name = "PORT", default_value_t = 0)]
+        port: u16,
+    },
     /// Begin a manifest for a model, with all its inputs explained
     #[command(after_help = "Examples:\n  nightreel new tonight\n  \
         nightreel new jobs/stills --model minimax/image-01")]

@@ -14,6 +14,7 @@ pub mod atlas;
 pub mod catalog;
 pub mod cli;
 pub mod commands;
+pub mod dashboard;
 pub mod domain;
 pub mod exit;
 pub mod ledger;

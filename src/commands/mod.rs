@@ -3,6 +3,7 @@
 mod adopt;
 mod completions;
 mod context;
+mod dashboard;
 mod enqueue;
 mod files;
 mod finish;
@@ -90,7 +91,9 @@ async fn dispatch(cli: Cli) -> Result<Exit, Failure> {
         Command::Report { batch } => {
             done(report::report(&mut open(Partial::default())?, batch.as_deref()).await)
         }
-        Command::Dashboard => Err(Failure::not_built("dashboard")),
+        Command::Dashboard { port } => {
+            done(dashboard::dashboard(&mut open(Partial::default())?, port).await)
+        }
         Command::New(mut args) => {
             let simulation = simulate::Simulation::asked(&mut args.api)?;
             let mut cx = open(args.api.partial())?;

@@ -88,7 +88,7 @@ pub(super) async fn without_run(
 }
 
 /// The folders that the page's commands must name: those that are not where they are by default.
-fn folders(settings: &Settings) -> Folders {
+pub(super) fn folders(settings: &Settings) -> Folders {
     let usual = Settings::default();
     let named = |is: &PathBuf, usual: &PathBuf| (is != usual).then(|| is.clone());
     Folders {

@@ -14,7 +14,7 @@ use super::context::{Context, Failure, Wrong};
 use super::manifests::{self, Opened};
 use super::plan::{self, Asked, Plans};
 use super::simulate::Simulation;
-use super::{enqueue, files, finish, knowledge, report, simulate};
+use super::{dashboard, enqueue, files, finish, knowledge, report, simulate};
 use crate::atlas::Api;
 use crate::cli::{Common, RunArgs};
 use crate::domain::{Endpoint, Event, EventKind, Origin, clock, kill_point, text};
@@ -34,7 +34,6 @@ pub(super) async fn run(common: &Common, mut args: RunArgs) -> Result<Exit, Fail
     let simulation = simulate::give_back(&mut args.api, &mut args.manifest.manifests)?;
     let (mut cx, mut opened) = manifests::open(common, args.partial(), &args.manifest)?;
     cx.simulated(simulation.is_some());
-    cx.not_built(&[("--dashboard", args.dashboard)])?;
     if cx.settings.on_unknown == OnUnknown::Resubmit && cx.settings.max_double.is_none() {
         return Err(Failure::wrong(
             "--on-unknown resubmit may pay twice: say how much at most with --max-double USD",
@@ -50,7 +49,8 @@ pub(super) async fn run(common: &Common, mut args: RunArgs) -> Result<Exit, Fail
     if let Some(lack) = known.lack() {
         return Err(Failure::wrong(format!("{lack}; nothing was sent")));
     }
-    let night = Night { common: common.clone(), opened, plans, endpoints: known.endpoints };
+    let (common, dashboard) = (common.clone(), args.dashboard);
+    let night = Night { common, opened, plans, endpoints: known.endpoints, dashboard };
     Ok(night.work(&mut cx, asked.simulation).await?)
 }
 
@@ -101,6 +101,8 @@ struct Night {
     plans: Plans,
     /// Where each model is submitted to.
     endpoints: HashMap<String, Endpoint>,
+    /// Whether the dashboard is served meanwhile.
+    dashboard: bool,
 }
 
 impl Night {
@@ -167,6 +169,7 @@ impl Night {
         // A thread of its own: a terminal or pipe that takes nothing blocks nobody else.
         let runtime = tokio::runtime::Handle::current();
         let shown = tokio::task::spawn_blocking(move || runtime.block_on(display));
+        let beside = if self.dashboard { dashboard::beside(cx).await? } else { None };
         let gate = Arc::new(Gate::default());
         let now = CancellationToken::new();
         let watched = watch_signals(cx, signals, &gate, &now);
@@ -189,6 +192,9 @@ impl Night {
             () = now.cancelled() => None,
         };
         watched.abort();
+        if let Some(dashboard) = beside {
+            dashboard.stop().await;
+        }
         let Some(ended) = ended else {
             // The second signal: the ledger is right as it is, and the next run goes on from it.
             return Ok(finish::signal_exit(&gate.stops()));

@@ -7,6 +7,7 @@
 mod again;
 mod charges;
 mod collect;
+mod control;
 mod emergency;
 mod error;
 mod import;
@@ -42,14 +43,15 @@ use writer::{Connections, Tx, Writer};
 
 pub use again::PaidAgain;
 pub use collect::NewArtifact;
+pub use control::{Asked, Control, Live};
 pub use emergency::{Emergency, Rescued, TakenUp};
 pub use error::{Error, Result};
 pub use import::{Known, NewBatch, NewJob};
 pub use measured::Charged;
 pub use network::network_file_system;
 pub use open::{APPLICATION_ID, OLDEST_SQLITE, SCHEMA_VERSION};
-pub use owner::{Ownership, identity, ledger_path};
-pub use pages::{Bin, Cause, PageFile, PageJob};
+pub use owner::{Ownership, identity, ledger_path, running};
+pub use pages::{Bin, Cause, Changed, PageFile, PageJob};
 pub use past::Past;
 pub use queue::{Held, Job, Paid, UnknownAttempt};
 pub use submit::{Begun, Intent, NewAttempt, Next};

@@ -65,6 +65,31 @@ impl Ownership {
     }
 }
 
+/// Who owns the ledger in `state_dir` and is alive on this machine, in words. This takes no lock: a run
+/// that is just starting must find it free.
+#[must_use]
+pub fn running(state_dir: &Path) -> Option<String> {
+    let mut left = String::new();
+    let file = File::open(state_dir.join("owner.lock")).ok()?;
+    file.take(500).read_to_string(&mut left).ok()?;
+    let pid: i32 = left.strip_prefix("pid ")?.split(' ').next()?.parse().ok()?;
+    let same = !is_of_another_machine(&left, &describe());
+    (same && is_alive(pid)).then(|| crate::domain::text::visible(left.trim()))
+}
+
+#[cfg(unix)]
+fn is_alive(pid: i32) -> bool {
+    use rustix::io::Errno;
+    use rustix::process::{Pid, test_kill_process};
+    // Not permitted means that it is there.
+    Pid::from_raw(pid).is_some_and(|pid| !matches!(test_kill_process(pid), Err(Errno::SRCH)))
+}
+
+#[cfg(not(unix))]
+fn is_alive(_: i32) -> bool {
+    true
+}
+
 fn describe() -> String {
     let (pid, host) = identity();
     let boot = boot_id().map_or_else(String::new, |boot| format!(", boot {boot}"));

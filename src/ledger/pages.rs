@@ -3,8 +3,8 @@
 
 use std::time::Duration;
 
-use sqlx::Row as _;
 use sqlx::sqlite::SqliteRow;
+use sqlx::{AssertSqlSafe, Row as _};
 
 use super::error::{Error, Result};
 use super::transition::job_state;
@@ -83,6 +83,26 @@ pub struct Bin {
     pub spent: Micros,
 }
 
+/// Where a list of changes goes on.
+#[derive(Clone, Copy, Debug)]
+pub struct Changed {
+    /// Changes of this moment and later.
+    pub since: Timestamp,
+    /// Of this moment only jobs after this one.
+    pub after: JobId,
+}
+
+/// What [`PageJob`] is read from, up to the batch.
+const PAGE_JOB: &str = "SELECT j.id, j.key, j.state, j.request, j.vars, j.attempts, j.price, \
+     j.error_class, j.error_message, j.row, j.file, j.line, j.updated_at, l.prediction_id, \
+     CASE WHEN l.adopted = 0 AND l.completed_at >= l.accepted_at \
+      THEN l.completed_at - l.accepted_at END AS took, \
+     (SELECT coalesce(sum(coalesce(a.charged, a.reserved)), 0) FROM attempts a \
+      WHERE a.job_id = j.id \
+      AND a.state IN ('accepted', 'settled', 'unknown', 'assumed_charged')) AS cost \
+     FROM jobs j LEFT JOIN attempts l ON l.job_id = j.id AND l.number = j.attempts \
+     WHERE j.batch_id = ?1";
+
 impl Ledger {
     /// A page of a batch's jobs with their files, in the order of their ids.
     pub async fn page_jobs(
@@ -91,28 +111,55 @@ impl Ledger {
         after: JobId,
         limit: u32,
     ) -> Result<Vec<PageJob>> {
-        let rows = sqlx::query(
-            "SELECT j.id, j.key, j.state, j.request, j.vars, j.attempts, j.price, j.error_class, \
-             j.error_message, j.row, j.file, j.line, j.updated_at, l.prediction_id, \
-             CASE WHEN l.adopted = 0 AND l.completed_at >= l.accepted_at \
-              THEN l.completed_at - l.accepted_at END AS took, \
-             (SELECT coalesce(sum(coalesce(a.charged, a.reserved)), 0) FROM attempts a \
-              WHERE a.job_id = j.id \
-              AND a.state IN ('accepted', 'settled', 'unknown', 'assumed_charged')) AS cost \
-             FROM jobs j LEFT JOIN attempts l ON l.job_id = j.id AND l.number = j.attempts \
-             WHERE j.batch_id = ?1 AND j.id > ?2 ORDER BY j.id LIMIT ?3",
-        )
-        .bind(batch.0)
-        .bind(after.0)
-        .bind(limit)
-        .fetch_all(self.readers())
-        .await
-        .map_err(Error::on("reading the report's jobs"))?;
+        let sql = format!("{PAGE_JOB} AND j.id > ?2 ORDER BY j.id LIMIT ?3");
+        let rows = sqlx::query(AssertSqlSafe(sql))
+            .bind(batch.0)
+            .bind(after.0)
+            .bind(limit)
+            .fetch_all(self.readers())
+            .await
+            .map_err(Error::on("reading the report's jobs"))?;
         let mut jobs = rows.iter().map(page_job).collect::<Result<Vec<_>>>()?;
         if let Some(last) = jobs.last().map(|job| job.id) {
             self.add_files(batch, (after, last), &mut jobs).await?;
         }
         Ok(jobs)
+    }
+
+    /// A page of a batch's jobs that changed at or after a moment, in the order in which they did.
+    pub async fn changed_jobs(
+        &self,
+        batch: BatchId,
+        from: Changed,
+        limit: u32,
+    ) -> Result<Vec<PageJob>> {
+        let sql = format!(
+            "{PAGE_JOB} AND (j.updated_at > ?2 OR (j.updated_at = ?2 AND j.id > ?3)) \
+             ORDER BY j.updated_at, j.id LIMIT ?4"
+        );
+        let rows = sqlx::query(AssertSqlSafe(sql))
+            .bind(batch.0)
+            .bind(from.since.as_millisecond())
+            .bind(from.after.0)
+            .bind(limit)
+            .fetch_all(self.readers())
+            .await
+            .map_err(Error::on("reading what changed"))?;
+        let mut jobs = rows.iter().map(page_job).collect::<Result<Vec<_>>>()?;
+        for job in &mut jobs {
+            let just = (JobId(job.id.0 - 1), job.id);
+            self.add_files(batch, just, std::slice::from_mut(job)).await?;
+        }
+        Ok(jobs)
+    }
+
+    /// The path of the artifact in place that holds this folded path.
+    pub async fn artifact_at(&self, folded: &str) -> Result<Option<String>> {
+        sqlx::query_scalar("SELECT path FROM artifacts WHERE folded = ?1 AND state = 'stored'")
+            .bind(folded.to_owned())
+            .fetch_optional(self.readers())
+            .await
+            .map_err(Error::on("looking for an artifact"))
     }
 
     async fn add_files(

@@ -44,6 +44,7 @@ impl Links<'_> {
 /// A job as the page has it.
 #[derive(Serialize)]
 struct Shown {
+    id: i64,
     key: String,
     state: JobState,
     model: String,
@@ -78,17 +79,16 @@ pub(super) async fn write(
     links: &Links<'_>,
     out: &mut (dyn Write + Send),
 ) -> Result<(), Error> {
-    out.write_all(b"{\"batch\":")?;
+    // Before anything is read: what changes from here on may not be in it.
+    let at = clock::now().as_millisecond();
+    write!(out, "{{\"at\":{at},\"batch\":")?;
     inert::write_json(out, &figures(batch))?;
+    let (night, trouble) = whole(ledger, batch, folders).await?;
     out.write_all(b",\n\"night\":")?;
-    inert::write_json(out, &night::of(ledger, batch).await?)?;
-    out.write_all(b",\n\"trouble\":[")?;
-    let commands = Commands::new(batch, folders);
-    for (index, cause) in ledger.causes(batch.id).await?.iter().enumerate() {
-        separate(out, index)?;
-        inert::write_json(out, &trouble::of(ledger, batch, &commands, cause).await?)?;
-    }
-    out.write_all(b"],\n\"jobs\":[")?;
+    inert::write_json(out, &night)?;
+    out.write_all(b",\n\"trouble\":")?;
+    inert::write_json(out, &trouble)?;
+    out.write_all(b",\n\"jobs\":[")?;
     let (mut after, mut index) = (JobId(0), 0);
     while index < MOST {
         let page = ledger.page_jobs(batch.id, after, PAGE).await?;
@@ -103,11 +103,28 @@ pub(super) async fn write(
     Ok(out.write_all(b"]}")?)
 }
 
+/// How the night went, and what is left to do by cause.
+pub async fn whole(
+    ledger: &Ledger,
+    batch: &BatchView,
+    folders: &Folders,
+) -> crate::ledger::Result<(Value, Value)> {
+    let night = night::of(ledger, batch).await?;
+    let commands = Commands::new(batch, folders);
+    let mut causes = Vec::new();
+    for cause in ledger.causes(batch.id).await? {
+        causes.push(trouble::of(ledger, batch, &commands, &cause).await?);
+    }
+    Ok((night.unwrap_or_default(), causes.into()))
+}
+
 fn separate(out: &mut dyn Write, index: usize) -> io::Result<()> {
     out.write_all(if index > 0 { b",\n" } else { b"\n" })
 }
 
-fn figures(batch: &BatchView) -> Value {
+/// The figures of a batch.
+#[must_use]
+pub fn figures(batch: &BatchView) -> Value {
     let states = JobState::ALL.into_iter().map(|state| (state, batch.tally.count(state)));
     let jobs: Map<String, Value> = states
         .filter(|(_, count)| *count > 0)
@@ -116,6 +133,7 @@ fn figures(batch: &BatchView) -> Value {
     let money = |account| batch.tally.account(account);
     json!({
         "shape": SHAPE,
+        "id": batch.id.0,
         "nightreel": env!("CARGO_PKG_VERSION"),
         "name": text::visible(&batch.name),
         "manifest": text::visible(&batch.manifest),
@@ -138,6 +156,13 @@ fn figures(batch: &BatchView) -> Value {
     })
 }
 
+/// A job as the page has it.
+#[must_use]
+pub fn job(job: PageJob, links: &Links<'_>) -> Value {
+    // What it is made of are texts, numbers and JSON: it cannot fail.
+    serde_json::to_value(row(job, links)).unwrap_or_default()
+}
+
 fn row(job: PageJob, links: &Links<'_>) -> Shown {
     let request = Request::from_canonical(&job.request);
     let (model, params) = request.map_or_else(Default::default, |it| (it.model, it.params));
@@ -147,6 +172,7 @@ fn row(job: PageJob, links: &Links<'_>) -> Shown {
         job.vars.as_deref().and_then(|vars| serde_json::from_str(vars).ok());
     let is_done = job.state == JobState::Done;
     Shown {
+        id: job.id.0,
         key: text::visible(&job.key),
         state: job.state,
         model: text::visible(&model),

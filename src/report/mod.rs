@@ -16,9 +16,10 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 
 use crate::ledger::{self, BatchView, Ledger};
+use page::Kind;
 
-pub use data::Links;
-pub use page::MARK;
+pub use data::{Links, figures, job, whole};
+pub use page::{MARK, live_policy};
 
 /// What a page is called in its batch's folder.
 pub const NAME: &str = "index.html";
@@ -51,8 +52,22 @@ pub async fn write(
     links: &Links<'_>,
     out: &mut (dyn Write + Send),
 ) -> Result<(), Error> {
-    page::begin(out)?;
+    page::begin(out, Kind::Report)?;
     data::write(ledger, batch, folders, links, out).await?;
-    page::end(out)?;
+    page::end(out, Kind::Report)?;
+    Ok(())
+}
+
+/// Writes the same page as the dashboard serves it: it keeps itself up to date, and acts.
+pub async fn write_live(
+    ledger: &Ledger,
+    batch: &BatchView,
+    folders: &Folders,
+    links: &Links<'_>,
+    out: &mut (dyn Write + Send),
+) -> Result<(), Error> {
+    page::begin(out, Kind::Live)?;
+    data::write(ledger, batch, folders, links, out).await?;
+    page::end(out, Kind::Live)?;
     Ok(())
 }

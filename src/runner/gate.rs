@@ -3,6 +3,7 @@
 
 use std::sync::{Mutex, PoisonError};
 
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 /// Why submitting stopped before every job was done.
@@ -88,6 +89,8 @@ pub struct Gate {
     closed: CancellationToken,
     /// Cancelled when polls and downloads end as well.
     leaving: CancellationToken,
+    /// Whether an operator holds submitting back for now.
+    paused: watch::Sender<bool>,
 }
 
 impl Gate {
@@ -109,6 +112,31 @@ impl Gate {
     #[must_use]
     pub fn is_open(&self) -> bool {
         !self.closed.is_cancelled()
+    }
+
+    /// Holds submitting back until [`Gate::resume`].
+    pub fn pause(&self) {
+        self.paused.send_replace(true);
+    }
+
+    /// Lets submitting go on.
+    pub fn resume(&self) {
+        self.paused.send_replace(false);
+    }
+
+    /// Whether submitting is held back for now.
+    #[must_use]
+    pub fn is_paused(&self) -> bool {
+        *self.paused.borrow()
+    }
+
+    /// Waits while submitting is held back; also ends when it stops for good.
+    pub async fn resumed(&self) {
+        let mut paused = self.paused.subscribe();
+        tokio::select! {
+            _ = paused.wait_for(|paused| !paused) => {}
+            () = self.closed() => {}
+        }
     }
 
     /// Whether the run is to end at once.

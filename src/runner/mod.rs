@@ -7,6 +7,7 @@ mod backoff;
 mod breaker;
 mod charges;
 mod collect;
+mod control;
 mod gate;
 mod history;
 mod matching;
@@ -56,6 +57,7 @@ pub async fn run(parts: Parts, gate: Arc<Gate>) -> Result<Totals, Error> {
     lanes.spawn(poll::lane(Arc::clone(&shared), inbox));
     lanes.spawn(collect::lane(Arc::clone(&shared)));
     lanes.spawn(reconcile::lane(Arc::clone(&shared)));
+    lanes.spawn(control::lane(Arc::clone(&shared)));
     lanes.spawn(stop_at(Arc::clone(&shared), deadline));
     shared.first_polls_done().await;
     lanes.spawn(submit::lane(Arc::clone(&shared)));
@@ -85,6 +87,7 @@ async fn begin(
     if interrupted > 0 {
         tracing::warn!(interrupted, "submissions of an earlier run have no recorded outcome");
     }
+    control::begin(shared).await?;
     reconcile::resume(shared).await?;
     shared.begin_ramp().await?;
     shared.charges.remember(shared.ledger.dearer(&shared.origin).await?);

@@ -104,7 +104,8 @@ impl Queue {
         }
         let nobody = self.lock().is_empty();
         if next.is_none() && pending && nobody {
-            resync(shared).await?;
+            // Another process changed the ledger under our figures.
+            shared.resync().await?;
         }
         // What is claimed may still look due: whoever holds it wakes the lane when it is done.
         Ok(match next {
@@ -121,12 +122,6 @@ impl Queue {
 
 fn earliest(one: Option<Timestamp>, two: Option<Timestamp>) -> Option<Timestamp> {
     one.into_iter().chain(two).min()
-}
-
-/// Another process (`cancel`, `requeue`) changed the ledger under our figures: read them again.
-async fn resync(shared: &Shared) -> Result<(), Error> {
-    let names: Vec<String> = shared.batches.iter().map(|(_, name)| name.clone()).collect();
-    shared.ledger.watch(&names).await
 }
 
 impl Drop for Claim {

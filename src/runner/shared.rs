@@ -20,7 +20,7 @@ use super::work::{Busy, Work};
 use crate::artifacts::Artifacts;
 use crate::atlas::Api;
 use crate::domain::{Endpoint, Event, EventKind, JobState, Micros, Origin, Totals, clock};
-use crate::ledger::{BatchId, Emergency, Ledger, Paid, RunId};
+use crate::ledger::{BatchId, Emergency, Error, Ledger, Paid, RunId};
 
 /// How long a full queue of events is waited for: a reader that reads nothing stops no run.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -225,6 +225,17 @@ impl Shared {
         }
         blocked.remove(&batch);
         false
+    }
+
+    /// Reads the figures again: another process (`cancel`, `requeue`) may have changed the ledger.
+    pub(super) async fn resync(&self) -> Result<(), Error> {
+        let names: Vec<String> = self.batches.iter().map(|(_, name)| name.clone()).collect();
+        self.ledger.watch(&names).await
+    }
+
+    /// A batch's budget was changed: its next job is tried again.
+    pub(super) fn unblock(&self, batch: BatchId) {
+        self.blocked.lock().unwrap_or_else(PoisonError::into_inner).remove(&batch);
     }
 
     /// Whether no lane has anything under way and nothing can be submitted any more.

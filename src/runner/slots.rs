@@ -106,6 +106,18 @@ impl Slots {
         Some(state.limit)
     }
 
+    /// The operator allows so many from now on, and the API is asked anew how many it takes.
+    pub(super) fn allow(&self, most: u64) {
+        let mut state = self.lock();
+        (state.most, state.limit, state.accepted) = (most, most, 0);
+        self.0.freed.notify_one();
+    }
+
+    /// What the operator allows.
+    pub(super) fn allowed(&self) -> u64 {
+        self.lock().most
+    }
+
     /// How many are held, and how many there are.
     #[must_use]
     pub fn figures(&self) -> (u64, u64) {

@@ -41,6 +41,7 @@ async fn submit_all(
 ) -> Result<(), Error> {
     let mut queue = Queue::default();
     while shared.gate.is_open() {
+        shared.gate.resumed().await;
         let slot = tokio::select! {
             slot = shared.slots.acquire() => slot,
             () = shared.gate.closed() => break,
@@ -109,7 +110,7 @@ async fn prepare_and_send(shared: &Shared, job: &Job, slot: Slot) -> Result<(), 
         return fail_unsent(shared, job, "upload", message).await;
     };
     shared.rate.turn().await;
-    if !shared.gate.is_open() {
+    if !shared.gate.is_open() || shared.gate.is_paused() {
         return Ok(());
     }
     let new = NewAttempt {

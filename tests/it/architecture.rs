@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// What each room may import beside itself (docs/ARCHITECTURE.md); `commands` joins them all.
-const ARROWS: [(&str, &[&str]); 16] = [
+const ARROWS: [(&str, &[&str]); 17] = [
     ("artifacts", &["domain"]),
     ("atlas", &["domain"]),
     ("catalog", &["atlas", "domain"]),
@@ -18,6 +18,7 @@ const ARROWS: [(&str, &[&str]); 16] = [
     ("plan", &["catalog", "domain", "ledger", "manifest"]),
     ("progress", &["domain"]),
     ("report", &["domain", "ledger"]),
+    ("dashboard", &["domain", "ledger", "report"]),
     ("runner", &["artifacts", "atlas", "domain", "ledger"]),
     ("settings", &["domain"]),
     ("simulator", &["atlas", "domain"]),

@@ -34,46 +34,62 @@ function cause({ state, class: name, jobs, messages, steps }) {
     el("h3", {}, `${many(jobs, "job")} ${stateName(state)}${name ? `: ${name.replaceAll("_", " ")}` : ""}`), said, todo);
 }
 
-function start(data) {
+/** Draws the page; what it returns brings news into it. */
+function start(data, acts = () => []) {
   const { batch, jobs } = data;
-  head(batch, batch.jobs);
-  byId("causes").replaceChildren(...data.trouble.map(cause));
-  byId("trouble").hidden = data.trouble.length === 0;
-  const pictures = charts(data);
-  byId("charts").replaceChildren(...pictures);
-  byId("night").hidden = pictures.length === 0;
-
-  const prompts = new Map();
-  for (const job of jobs) {
-    if (!job.prompt) continue;
-    if (!prompts.has(job.prompt)) prompts.set(job.prompt, []);
-    prompts.get(job.prompt).push(job);
-  }
+  const places = new Map(jobs.map((job, at) => [job.id, at]));
   const chosen = new Set();
   const tray = byId("tray");
   const trayShown = () => {
     tray.hidden = chosen.size === 0;
     tray.replaceChildren(
-      el("button", { type: "button", disabled: chosen.size < 2, click: () => openBeside([...chosen]) }, `Compare ${chosen.size}`),
+      el("button", { type: "button", disabled: chosen.size < 2, click: () => openBeside([...chosen].map((id) => jobs[places.get(id)])) }, `Compare ${chosen.size}`),
       el("button", { type: "button", click: () => { chosen.clear(); trayShown(); gallery.renew(); } }, "Clear"));
   };
   const gallery = new Gallery(byId("grid"), {
-    picked: (job) => chosen.has(job),
+    picked: (job) => chosen.has(job.id),
     pick: (job, is) => {
-      if (is && chosen.size < BESIDE) chosen.add(job);
-      else chosen.delete(job);
+      if (is && chosen.size < BESIDE) chosen.add(job.id);
+      else chosen.delete(job.id);
       trayShown();
-      return chosen.has(job);
+      return chosen.has(job.id);
     },
-    open: (job, list, at) => openDetail(list, at, { variants: (it) => prompts.get(it.prompt) ?? [], beside: openBeside }),
+    open: (job, list, at) => openDetail(list, at, {
+      variants: (it) => (it.prompt ? jobs.filter((other) => other.prompt === it.prompt) : []), beside: openBeside, acts,
+    }),
   });
-  filters(byId("filters"), jobs, (left) => {
-    const more = batch.total - jobs.length;
+  let total = batch.total;
+  const refilter = filters(byId("filters"), jobs, (left) => {
+    const more = total - jobs.length;
     byId("count").textContent = `${number(left.length)} of ${many(jobs.length, "job")}`
       + (more > 0 ? `; ${number(more)} more are not on this page: nightreel list ${batch.name}` : "");
     gallery.show(left);
   });
-  byId("gallery").hidden = jobs.length === 0;
+  const figures = (now) => {
+    head(now, now.jobs);
+    total = now.total;
+    byId("gallery").hidden = jobs.length === 0;
+  };
+  const pictures = ({ batch: now, night, trouble }) => {
+    byId("causes").replaceChildren(...trouble.map(cause));
+    byId("trouble").hidden = trouble.length === 0;
+    const drawn = charts({ batch: now, night, jobs });
+    byId("charts").replaceChildren(...drawn);
+    byId("night").hidden = drawn.length === 0;
+  };
+  figures(batch);
+  pictures(data);
+  return {
+    figures,
+    pictures,
+    /** Jobs as they are now, and new ones. */
+    jobs(news) {
+      for (const job of news) {
+        const at = places.get(job.id);
+        if (at === undefined) places.set(job.id, jobs.push(job) - 1);
+        else jobs[at] = job;
+      }
+      refilter();
+    },
+  };
 }
-
-start(JSON.parse(byId("data").textContent));

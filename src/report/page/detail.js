@@ -41,7 +41,7 @@ function facts(job) {
 }
 
 /** Opens a job of a list; arrows go on to its neighbours. */
-function openDetail(jobs, at, { variants, beside }) {
+function openDetail(jobs, at, { variants, beside, acts }) {
   const dialog = byId("detail");
   const show = (next) => {
     if (next < 0 || next >= jobs.length) return;
@@ -57,6 +57,7 @@ function openDetail(jobs, at, { variants, beside }) {
         el("h3", {}, job.key),
         el("span", {}, button("←", "Previous", -1), " ", button("→", "Next", 1), " ",
           same.length > 1 && el("button", { type: "button", class: "variants", click: () => { dialog.close(); beside(same); } }, `Compare ${same.length} variants`), " ",
+          acts(job), " ",
           el("button", { type: "button", autofocus: true, click: () => dialog.close() }, "Close"))),
       el("div", { class: "sheet" },
         el("div", {}, media, job.prompt && el("p", { class: "full" }, job.prompt)),

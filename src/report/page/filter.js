@@ -60,14 +60,19 @@ function tally(jobs, of) {
   return counts;
 }
 
-/** The row of filters; `changed` is called with what is left, in order. */
+/**
+ * The row of filters; `changed` is called with what is left, in order. What it returns looks at the jobs
+ * again, which may be others by now.
+ */
 function filters(form, jobs, changed) {
   const words = el("input", { type: "search", name: "words", placeholder: "Search prompts, ids, errors …", "aria-label": "Search" });
-  const selects = choices(jobs).map(({ title, of, values, name = (value) => value }) => {
+  let selects = [];
+  const selectsOf = (kept) => choices(jobs).map(({ title, of, values, name = (value) => value }) => {
     const sorted = [...values].sort((a, b) => String(a[0]).localeCompare(String(b[0]), undefined, { numeric: true }));
     const options = sorted.map(([value, count]) => el("option", { value }, `${cut(name(value))} (${number(count)})`));
     const select = el("select", { name: title, "aria-label": title }, el("option", { value: "" }, `any ${cut(title)}`), options);
-    return { select, of, chosen: () => (select.selectedIndex > 0 ? sorted[select.selectedIndex - 1][0] : undefined) };
+    select.selectedIndex = sorted.findIndex(([value]) => value === kept.get(title)) + 1;
+    return { title, select, of, chosen: () => (select.selectedIndex > 0 ? sorted[select.selectedIndex - 1][0] : undefined) };
   });
   const order = el("select", { name: "order", "aria-label": "Order" },
     Object.keys(ORDERS).map((name) => el("option", { value: name }, name)));
@@ -88,8 +93,18 @@ function filters(form, jobs, changed) {
     event.preventDefault();
     apply();
   });
-  form.replaceChildren(words, ...selects.map(({ select }) => select), order);
+  const draw = () => {
+    const kept = new Map(selects.map(({ title, chosen }) => [title, chosen()]));
+    selects = selectsOf(kept);
+    form.replaceChildren(words, ...selects.map(({ select }) => select), order);
+  };
+  draw();
   apply();
+  return () => {
+    // Whoever is choosing right now is not disturbed.
+    if (!form.contains(document.activeElement)) draw();
+    apply();
+  };
 }
 
 const cut = (text) => (text.length > 40 ? `${text.slice(0, 39)}…` : text);

@@ -52,7 +52,12 @@ class Gallery {
 
   /** Shows these jobs; cards that stay what they were are left alone. */
   show(jobs) {
-    if (jobs.length !== this.jobs.length || jobs.some((job, at) => job !== this.jobs[at])) this.renew(jobs);
+    if (jobs.length === this.jobs.length && jobs.every((job, at) => job === this.jobs[at])) return;
+    for (const at of [...this.shown.keys()]) if (jobs[at] !== this.jobs[at]) this.drop(at);
+    for (const { node } of this.shown.values()) node.setAttribute("aria-setsize", jobs.length);
+    this.jobs = jobs;
+    this.wide = undefined;
+    this.measure();
   }
 
   renew(jobs = this.jobs) {

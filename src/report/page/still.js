@@ -1,0 +1,1 @@
+start(JSON.parse(byId("data").textContent));

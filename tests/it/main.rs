@@ -9,6 +9,7 @@ mod architecture;
 mod book;
 mod canary;
 mod crash;
+mod dashboard;
 mod disk;
 mod downloads;
 mod exits;

@@ -10,6 +10,7 @@ use sqlx::sqlite::{
 };
 use sqlx::{AssertSqlSafe, ConnectOptions as _, SqlSafeStr as _};
 
+use super::access::{self, Access};
 use super::emergency::JOURNAL;
 use super::error::{Error, Result};
 use super::mark;
@@ -51,6 +52,7 @@ pub(super) async fn writer(path: &Path) -> Result<SqliteConnection> {
     refuse_lost_file(path)?;
     let unclean = size(&wal_of(path)).is_some_and(|bytes| bytes > 0);
     make(path)?;
+    access::require(path, Access::Write)?;
     let mut connection = options(path)
         .synchronous(SqliteSynchronous::Full)
         .foreign_keys(true)
@@ -78,11 +80,12 @@ pub(super) async fn writer(path: &Path) -> Result<SqliteConnection> {
 /// begun: it may be looked at all the same.
 pub(super) async fn readers(path: &Path) -> Result<Option<(SqlitePool, Result<()>)>> {
     refuse_lost_file(path)?;
+    access::require(path, Access::Read)?;
     roll_back(path).await?;
     let pool = SqlitePoolOptions::new()
         .max_connections(4)
         .idle_timeout(Duration::from_secs(10))
-        .connect_with(options(path).read_only(true).pragma("cache_size", READER_CACHE))
+        .connect_with(reading(path)?)
         .await
         .map_err(|source| explain(path, source))?;
     let mut connection = pool.acquire().await.map_err(Error::on("opening it for reading"))?;
@@ -96,6 +99,21 @@ pub(super) async fn readers(path: &Path) -> Result<Option<(SqlitePool, Result<()
     pool.close().await;
     // Nothing in it is nothing to look at: then what it lacks is all there is to say.
     is_current.map(|()| None)
+}
+
+/// How the file is read: beside its owner as a rule. SQLite makes two files for that; where nobody may
+/// make any, nobody writes to the ledger either, and it is read as it stands.
+fn reading(path: &Path) -> Result<SqliteConnectOptions> {
+    let options = options(path).read_only(true).pragma("cache_size", READER_CACHE);
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let folder = folder.unwrap_or(Path::new("."));
+    if access::may(folder, Access::Write).is_ok() || size(&beside(path, "-shm")).is_some() {
+        return Ok(options);
+    }
+    if size(&wal_of(path)).is_some_and(|bytes| bytes > 0) {
+        return Err(Error::Sealed { path: path.to_owned() });
+    }
+    Ok(options.immutable(true))
 }
 
 /// A process that was killed while it made the file leaves a rollback journal, which a connection that

@@ -113,7 +113,7 @@ async fn dispatch(cli: Cli) -> Result<Exit, Failure> {
 async fn plan_command(common: &Common, mut args: crate::cli::PlanArgs) -> Result<Exit, Failure> {
     let simulation = simulate::give_back(&mut args.api, &mut args.manifest.manifests)?;
     let flags = args.manifest.partial().over(args.api.partial());
-    let (mut cx, mut opened) = manifests::open(common, flags, &args.manifest)?;
+    let (mut cx, mut opened) = manifests::open("plan", common, flags, &args.manifest)?;
     cx.simulated(simulation.is_some());
     if let Some(path) = &args.output_file {
         sink::check_plan(path, &cx, &opened).map_err(anyhow::Error::from)?;

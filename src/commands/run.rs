@@ -31,7 +31,7 @@ const EVENTS: usize = 4096;
 /// Runs the manifests.
 pub(super) async fn run(common: &Common, mut args: RunArgs) -> Result<Exit, Failure> {
     let simulation = simulate::give_back(&mut args.api, &mut args.manifest.manifests)?;
-    let (mut cx, mut opened) = manifests::open(common, args.partial(), &args.manifest)?;
+    let (mut cx, mut opened) = manifests::open("run", common, args.partial(), &args.manifest)?;
     cx.simulated(simulation.is_some());
     cx.not_built(&[("--dashboard", args.dashboard)])?;
     sink::check_events(&cx, &opened).map_err(anyhow::Error::from)?;

@@ -185,7 +185,9 @@ mod tests {
         assert!(Kind::Events.is_own(&format!("{event}\n")));
         assert!(Kind::Plan.is_own("nightreel plan, 2026-11-23 22:00:00 +01:00\nm: 1 row\n"));
         assert!(Kind::Plan.is_own("{\"balance\":null,\"batches\":[]}"));
-        for other in ["id,model\n", "{}", "[]", "\"at\"", "{\"at\":1,\"run\":2,\"kind\":3}", "SQLite\0"] {
+        for other in
+            ["id,model\n", "{}", "[]", "\"at\"", "{\"at\":1,\"run\":2,\"kind\":3}", "SQLite\0"]
+        {
             assert!(!Kind::Events.is_own(other) && !Kind::Plan.is_own(other), "{other}");
         }
     }

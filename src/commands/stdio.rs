@@ -61,8 +61,7 @@ fn marked(error: io::Error) -> io::Error {
 
 /// Whether an error only says that nobody reads standard output any more.
 pub(super) fn is_closed_pipe(error: &anyhow::Error) -> bool {
-    error
-        .chain()
-        .filter_map(|cause| cause.downcast_ref::<io::Error>())
-        .any(|error| error.get_ref().is_some_and(<dyn std::error::Error + Send + Sync>::is::<Closed>))
+    error.chain().filter_map(|cause| cause.downcast_ref::<io::Error>()).any(|error| {
+        error.get_ref().is_some_and(<dyn std::error::Error + Send + Sync>::is::<Closed>)
+    })
 }

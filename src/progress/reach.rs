@@ -23,7 +23,9 @@ impl Reach {
     /// What this event is a reason to say.
     pub(super) fn of(&mut self, kind: &EventKind) -> Option<String> {
         match kind {
-            EventKind::AttemptFailed { class, message, .. } if is_unsent(class) => self.lost(message),
+            EventKind::AttemptFailed { class, message, .. } if is_unsent(class) => {
+                self.lost(message)
+            }
             EventKind::AttemptFailed { .. }
             | EventKind::PredictionAccepted { .. }
             | EventKind::PredictionProgressed { .. } => self.found(),
@@ -49,4 +51,29 @@ impl Reach {
 /// Whether an attempt failed for the way to the API, and not for anything it said.
 pub(super) fn is_unsent(class: &str) -> bool {
     class == AttemptState::NotSent.as_str()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn failed(class: &str) -> EventKind {
+        let (batch, job) = ("b".to_owned(), "j".to_owned());
+        let (class, message) = (class.to_owned(), "https://api.example: no \u{1b}route".to_owned());
+        EventKind::AttemptFailed { batch, job, attempt: 1, class, message }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_network_that_comes_and_goes_is_told_of_now_and_then() {
+        let mut reach = Reach::default();
+        let mut said = |kind: &EventKind| reach.of(kind);
+        let lost = said(&failed("not_sent")).unwrap();
+        assert!(lost.ends_with("https://api.example: no \\u{1b}route"), "{lost}");
+        assert!((0..1000).all(|_| said(&failed("not_sent")).is_none()));
+        assert!(said(&failed("rate_limited")).unwrap().contains("again"), "it answers");
+        let flaps = (0..1000).flat_map(|_| [failed("not_sent"), failed("rate_limited")]);
+        assert!(flaps.into_iter().all(|kind| said(&kind).is_none()));
+        tokio::time::advance(PAUSE).await;
+        assert!(said(&failed("not_sent")).is_some());
+    }
 }

@@ -141,6 +141,16 @@ fn seven_means_another_process_and_names_it() {
 }
 
 #[test]
+fn seven_also_means_a_run_that_has_the_simulator() {
+    let story = Story::of_jobs(1);
+    let mut first = story.simulated("[latency]\nkind = \"fixed\"\nlength = \"30s\"\n").start();
+    assert!(first.until(|| story.count_events("prediction_accepted") == 1));
+    let second = story.nightreel(["resolve", "--simulate"]).end();
+    assert_eq!(second.code(), 7, "{second}");
+    assert!(second.err.contains(&format!("pid {} on ", first.pid())), "{second}");
+}
+
+#[test]
 fn eight_means_the_time_is_over_and_what_is_paid_is_collected() {
     let story = Story::of_jobs(60);
     let api = Api::start(&story, "[latency]\nkind = \"fixed\"\nlength = \"250ms\"\n");

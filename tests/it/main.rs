@@ -13,9 +13,11 @@ mod disk;
 mod downloads;
 mod exits;
 mod faults;
+mod folders;
 mod help;
 mod long;
 mod mistakes;
+mod offline;
 mod operator;
 #[path = "../common/process.rs"]
 mod process;
@@ -29,4 +31,5 @@ mod signals;
 mod sql;
 #[path = "../common/story.rs"]
 mod story;
+mod streams;
 mod unknowns;

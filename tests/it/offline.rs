@@ -1,0 +1,30 @@
+//! An API that cannot be reached: said once, with the reason, and once when it is over.
+
+use std::net::TcpListener;
+
+use crate::api::Api;
+use crate::story::Story;
+
+#[test]
+fn a_dead_network_is_told_once_and_so_is_its_return() {
+    let story = Story::of_jobs(3);
+    let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let run = ["run", "m.csv", "--events", "events.jsonl", "--progress", "plain"];
+    let url = format!("http://{address}");
+    let mut run = story
+        .nightreel(run)
+        .with(["--base-url", &url])
+        .env("ATLASCLOUD_API_KEY", "apikey-of-the-tests")
+        .start();
+    assert!(run.until(|| story.count_events("attempt_failed") >= 6), "it goes on trying");
+    let scenario = "[latency]\nkind = \"fixed\"\nlength = \"20ms\"\n";
+    let port = address.port().to_string();
+    let _api = Api::with(&story, scenario, &["--port", &port]);
+    let ended = run.end();
+    assert_eq!(ended.code(), 0, "{ended}");
+    let lines = |words: &str| ended.err.lines().filter(|line| line.contains(words)).count();
+    assert_eq!(lines("WARN the API cannot be reached"), 1, "{ended}");
+    assert!(ended.err.contains("Connection refused"), "{ended}");
+    assert_eq!(lines("WARN the API can be reached again"), 1, "{ended}");
+    assert_eq!(lines("will be tried again"), 0, "{ended}");
+}

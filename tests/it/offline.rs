@@ -1,4 +1,4 @@
-//! An API that cannot be reached: said once, with the reason, and once when it is over.
+//! Troubles of the network and its certificates: said once, with the reason, however often they are met.
 
 use std::net::TcpListener;
 
@@ -27,4 +27,19 @@ fn a_dead_network_is_told_once_and_so_is_its_return() {
     assert!(ended.err.contains("Connection refused"), "{ended}");
     assert_eq!(lines("WARN the API can be reached again"), 1, "{ended}");
     assert_eq!(lines("will be tried again"), 0, "{ended}");
+}
+
+#[test]
+fn certificates_that_cannot_be_read_are_one_trouble() {
+    let story = Story::of_jobs(1);
+    let broken = "-----BEGIN CERTIFICATE-----\n!!!!\n-----END CERTIFICATE-----\n";
+    for number in 0..40 {
+        story.file(&format!("certs/{number:08x}.0"), broken);
+    }
+    let scenario = "[latency]\nkind = \"fixed\"\nlength = \"20ms\"\n";
+    let ended = story.simulated(scenario).env("SSL_CERT_DIR", "certs").end();
+    assert_eq!(ended.code(), 0, "{ended}");
+    let told: Vec<_> = ended.err.lines().filter(|line| line.contains("certificate")).collect();
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert!(!told[0].contains("log."), "{told:?}");
 }

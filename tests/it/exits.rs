@@ -90,6 +90,8 @@ fn five_means_the_budget_and_all_that_is_paid_is_collected() {
     api.book().assert_paid_once(5);
     let more = story.run(&api).with(["--format", "json", "--budget", "1.20"]).end();
     assert_exit(&more, 0);
+    let done = story.run(&api).with(["--format", "json", "--budget", "9"]).end();
+    assert_eq!(done.json()["batches"][0]["money"]["budget"], "9.000000", "{done}");
     api.book().assert_paid_once(12);
 }
 

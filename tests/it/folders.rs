@@ -97,7 +97,7 @@ fn a_ledger_is_read_where_nothing_can_be_written() {
     let refused = says("requeue --failed");
     unseal(&story.path("state"));
     allow(&story.path("state/ledger.db"), 0o644);
-    fs::write(story.path("state/ledger.db-wal"), "left by somebody").unwrap();
+    story.file("state/ledger.db-wal", "left by somebody");
     seal(&story.path("state"));
     let sealed = says("status");
     unseal(&story.path("state"));

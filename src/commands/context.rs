@@ -315,7 +315,7 @@ fn no_such(what: &str, name: &str, known: &[String]) -> String {
 }
 
 /// An error with its causes; what a message has said already is not said again.
-fn whole(error: &anyhow::Error) -> String {
+pub(super) fn whole(error: &anyhow::Error) -> String {
     let mut said = error.to_string();
     for cause in error.chain().skip(1) {
         let more = cause.to_string();

@@ -53,6 +53,7 @@ pub(super) async fn writer(path: &Path) -> Result<SqliteConnection> {
     let unclean = size(&wal_of(path)).is_some_and(|bytes| bytes > 0);
     make(path)?;
     access::require(path, Access::Write)?;
+    access::require(folder(path), Access::Write)?;
     let mut connection = options(path)
         .synchronous(SqliteSynchronous::Full)
         .foreign_keys(true)
@@ -105,9 +106,7 @@ pub(super) async fn readers(path: &Path) -> Result<Option<(SqlitePool, Result<()
 /// make any, nobody writes to the ledger either, and it is read as it stands.
 fn reading(path: &Path) -> Result<SqliteConnectOptions> {
     let options = options(path).read_only(true).pragma("cache_size", READER_CACHE);
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-    let folder = folder.unwrap_or(Path::new("."));
-    if access::may(folder, Access::Write).is_ok() || size(&beside(path, "-shm")).is_some() {
+    if access::may(folder(path), Access::Write).is_ok() || size(&beside(path, "-shm")).is_some() {
         return Ok(options);
     }
     if size(&wal_of(path)).is_some_and(|bytes| bytes > 0) {
@@ -125,6 +124,10 @@ async fn roll_back(path: &Path) -> Result<()> {
     let mut connection = options(path).connect().await.map_err(|source| explain(path, source))?;
     version(path, &mut connection).await?;
     sqlx::Connection::close(connection).await.map_err(Error::on("ending its interrupted making"))
+}
+
+fn folder(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 fn size(path: &Path) -> Option<u64> {

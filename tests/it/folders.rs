@@ -95,6 +95,8 @@ fn a_ledger_is_read_where_nothing_can_be_written() {
     let says = |args: &str| as_nobody(&story, args);
     let told = ["status", "list", "show job-0001", "plan m.csv --simulate"].map(says);
     let refused = says("requeue --failed");
+    allow(&story.path("state/ledger.db"), 0o666);
+    let closed = says("requeue --failed");
     unseal(&story.path("state"));
     allow(&story.path("state/ledger.db"), 0o644);
     story.file("state/ledger.db-wal", "left by somebody");
@@ -109,6 +111,9 @@ fn a_ledger_is_read_where_nothing_can_be_written() {
     let (code, _, err) = refused.unwrap();
     assert_eq!(code, 1, "{err}");
     assert_eq!(err, "error: cannot write to state/ledger.db: Permission denied (os error 13)\n");
+    let (code, _, err) = closed.unwrap();
+    assert_eq!(code, 1, "{err}");
+    assert_eq!(err, "error: cannot write to state: Permission denied (os error 13)\n");
     let (code, _, err) = sealed.unwrap();
     assert_eq!(code, 1, "{err}");
     assert!(err.contains("copy the folder to where you may"), "{err}");

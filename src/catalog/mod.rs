@@ -85,6 +85,13 @@ impl Catalog {
         Self { keeps: false, ..Self::new(api, Path::new("")) }
     }
 
+    /// The same, keeping what it learns also where there is no state folder yet: one is made then.
+    #[must_use]
+    pub fn making_its_folder(mut self) -> Self {
+        self.store.makes_folder = true;
+        self
+    }
+
     /// The models on offer, and why the list is older than it should be, if it is.
     pub async fn listing(&mut self, age: Age) -> Result<(&Listing, Option<&Error>), Error> {
         if self.listing.is_none() && self.keeps {

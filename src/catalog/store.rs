@@ -23,6 +23,8 @@ pub(super) struct Store {
     origin: String,
     /// Simulators take another port at each start: what one said is nothing to the next.
     base: String,
+    /// Whether the state folder is made where there is none.
+    pub(super) makes_folder: bool,
 }
 
 /// The models an API offered at some time.
@@ -54,6 +56,7 @@ impl Store {
             state: state.to_owned(),
             origin: Origin::of(base).as_str().to_owned(),
             base: base.as_str().trim_end_matches('/').to_owned(),
+            makes_folder: false,
         }
     }
 
@@ -87,7 +90,8 @@ impl Store {
         (kept.base == self.base && kept.version == VERSION).then_some(kept)
     }
 
-    /// Keeps the models. Does nothing where there is no state folder: looking makes none.
+    /// Keeps the models. Where there is no state folder, it does nothing unless one is to be made:
+    /// looking makes none.
     pub(super) fn write_listing(&self, listing: &Listing) -> io::Result<()> {
         self.write(&self.listing_path(), &serde_json::to_vec(listing)?)
     }
@@ -119,7 +123,7 @@ impl Store {
     }
 
     fn write(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
-        if self.state.is_dir() { write_whole(path, bytes) } else { Ok(()) }
+        if self.makes_folder || self.state.is_dir() { write_whole(path, bytes) } else { Ok(()) }
     }
 }
 

@@ -21,6 +21,6 @@ pub(super) fn man() -> Result<Exit, Failure> {
 }
 
 fn print(bytes: &[u8]) -> Result<Exit, Failure> {
-    super::context::stdout().write_all(bytes).map_err(anyhow::Error::from)?;
+    super::stdio::stdout().write_all(bytes).map_err(anyhow::Error::from)?;
     Ok(Exit::Done)
 }

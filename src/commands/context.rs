@@ -7,6 +7,7 @@ use indicatif::MultiProgress;
 use secrecy::SecretString;
 use serde_json::Value;
 
+use super::stdio;
 use crate::artifacts::{Artifacts, FetchSettings};
 use crate::atlas::ApiSettings;
 use crate::cli::Common;
@@ -16,6 +17,7 @@ use crate::ledger::{BatchId, BatchView, JobFilter, JobView, Ledger, ledger_path}
 use crate::manifest::Manifest;
 use crate::progress::Reading;
 use crate::settings::{self, Format, Layers, Partial, ProgressMode, Settings};
+use crate::simulator::{self, book};
 
 /// Why a command failed, with the exit code and all there is to say.
 #[derive(Debug)]
@@ -58,8 +60,9 @@ impl From<anyhow::Error> for Failure {
         let exit = match error.downcast_ref::<Ledger>() {
             Some(Ledger::Owned { .. } | Ledger::Elsewhere { .. }) => Exit::Owned,
             Some(Ledger::Foreign { .. } | Ledger::Newer { .. }) => Exit::Usage,
+            _ if is_anothers_book(&error) => Exit::Owned,
             _ if error.downcast_ref::<Wrong>().is_some() => Exit::Usage,
-            _ if is_closed_pipe(&error) => Exit::Done,
+            _ if stdio::is_closed_pipe(&error) => Exit::Done,
             _ => Exit::Internal,
         };
         if exit == Exit::Done {
@@ -69,41 +72,12 @@ impl From<anyhow::Error> for Failure {
     }
 }
 
-/// Standard output, whose reader may have seen enough: that is no error, and is told apart from
-/// every other broken pipe.
-struct Stdout;
-
-/// Standard output for commands that need nothing else.
-pub(super) fn stdout() -> Box<dyn Write + Send> {
-    Box::new(Stdout)
-}
-
-/// The reader of standard output has gone.
-#[derive(Debug, thiserror::Error)]
-#[error("standard output was closed")]
-struct StdoutClosed;
-
-impl Write for Stdout {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        io::stdout().write(bytes).map_err(marked)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        io::stdout().flush().map_err(marked)
-    }
-}
-
-fn marked(error: io::Error) -> io::Error {
-    match error.kind() {
-        io::ErrorKind::BrokenPipe => io::Error::new(io::ErrorKind::BrokenPipe, StdoutClosed),
-        _ => error,
-    }
-}
-
-fn is_closed_pipe(error: &anyhow::Error) -> bool {
-    error.chain().filter_map(|cause| cause.downcast_ref::<io::Error>()).any(|error| {
-        error.get_ref().is_some_and(<dyn std::error::Error + Send + Sync>::is::<StdoutClosed>)
-    })
+/// Whether another process keeps the simulator's book, which stands beside the ledger.
+fn is_anothers_book(error: &anyhow::Error) -> bool {
+    matches!(
+        error.downcast_ref::<simulator::Error>(),
+        Some(simulator::Error::Book(book::Error::InUse { .. }))
+    )
 }
 
 /// Something the user named is not there or not right.
@@ -135,8 +109,8 @@ impl Context {
         let layers = Layers { file, manifest: Partial::default(), environment, flags };
         let settings = layers.resolve().map_err(Failure::usage)?;
         Ok(Self {
-            out: stdout(),
-            err: Box::new(std::io::stderr()),
+            out: stdio::stdout(),
+            err: stdio::stderr(),
             settings,
             simulated: false,
             bars: MultiProgress::new(),
@@ -219,7 +193,7 @@ impl Context {
     /// The ledger for writing; it must be there already.
     pub async fn write_ledger(&self) -> anyhow::Result<Ledger> {
         let path = self.ledger_path();
-        if !path.exists() {
+        if !Ledger::exists(&path)? {
             return Err(Wrong(self.no_ledger_text()).into());
         }
         Ok(Ledger::open(&path).await?)
@@ -341,7 +315,7 @@ fn no_such(what: &str, name: &str, known: &[String]) -> String {
 }
 
 /// An error with its causes; what a message has said already is not said again.
-fn whole(error: &anyhow::Error) -> String {
+pub(super) fn whole(error: &anyhow::Error) -> String {
     let mut said = error.to_string();
     for cause in error.chain().skip(1) {
         let more = cause.to_string();

@@ -178,10 +178,15 @@ pub(super) fn signal_exit(stops: &[Stop]) -> Exit {
 pub(super) async fn already_done(cx: &mut Context, plans: &[Planned]) -> anyhow::Result<Exit> {
     let names: Vec<String> = plans.iter().map(|plan| plan.batch.clone()).collect();
     let ledger = cx.read_ledger().await?;
-    let views = match &ledger {
+    let mut views = match &ledger {
         Some(ledger) => ledger.batches(&names).await?,
         None => Vec::new(),
     };
+    for view in &mut views {
+        // The ledger has the cap of the last run that had anything to do.
+        let plan = plans.iter().find(|plan| plan.batch == view.name);
+        view.tally.budget = plan.and_then(|plan| plan.budget).or(view.tally.budget);
+    }
     let invalid = plans.iter().map(|plan| plan.summary.rows.of(Action::Invalid)).sum();
     let exit = Exit::first_of(&exits_of(&views, invalid));
     let reason = match exit {

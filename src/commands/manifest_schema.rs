@@ -8,6 +8,6 @@ use crate::{manifest, settings};
 pub(super) fn manifest_schema() -> Result<Exit, Failure> {
     let schema = manifest::json_schema(&settings::KEYS);
     let text = format!("{schema:#}\n");
-    super::context::stdout().write_all(text.as_bytes()).map_err(anyhow::Error::from)?;
+    super::stdio::stdout().write_all(text.as_bytes()).map_err(anyhow::Error::from)?;
     Ok(Exit::Done)
 }

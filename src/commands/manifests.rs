@@ -5,7 +5,7 @@ use std::io::{Read as _, Write};
 use std::path::{Path, PathBuf};
 
 use super::context::{Context, Failure, Wrong};
-use crate::artifacts::Naming;
+use crate::artifacts::{Naming, NamingError, NotBelow};
 use crate::cli::{Common, InputFormat, ManifestArgs};
 use crate::domain::{Diagnostic, Origin, clock, text};
 use crate::ledger::BatchView;
@@ -35,16 +35,18 @@ impl Drop for Spool {
     }
 }
 
-/// Opens all manifests and resolves the settings. Tells every mistake of all of them at once.
+/// Opens all manifests and resolves the settings. Tells every mistake of all of them at once;
+/// `command` is the one that was typed.
 pub(super) fn open(
+    command: &str,
     common: &Common,
     flags: Partial,
     args: &ManifestArgs,
 ) -> Result<(Context, Vec<Opened>), Failure> {
     if args.manifests.is_empty() {
-        return Err(Failure::wrong(
-            "no manifest is named; for example `nightreel run jobs/demo.toml --simulate`",
-        ));
+        return Err(Failure::wrong(format!(
+            "no manifest is named; for example `nightreel {command} jobs/demo.toml --simulate`"
+        )));
     }
     let mut cx = Context::open(common, flags)?;
     let mut opened = Vec::new();
@@ -190,8 +192,20 @@ pub(super) fn check_name(batch: &str, walked: &mut Walked) {
         extension: "mp4",
     };
     if let Err(error) = naming.name(&|_| false) {
-        row.mistakes.push(row.spec.position.says(error.to_string()));
+        row.mistakes.push(row.spec.position.says(unusable(&error)));
         (row.action, row.costs) = (Action::Invalid, false);
+    }
+}
+
+/// Why a name cannot be used, in words for whoever wrote the template.
+fn unusable(error: &NamingError) -> String {
+    match error {
+        NamingError::Leaves(NotBelow { path, .. }) if path.starts_with('/') => format!(
+            "outputs stay inside the output folder (--output-dir), so their template must be a relative \
+             path, and this one gives `{}`",
+            text::visible(path)
+        ),
+        other => other.to_string(),
     }
 }
 

@@ -21,7 +21,9 @@ mod resolve;
 mod run;
 mod show;
 mod simulate;
+mod sink;
 mod status;
+mod stdio;
 mod table;
 mod verify;
 
@@ -41,7 +43,10 @@ pub fn execute(cli: Cli) -> Result<Exit, Failure> {
         .enable_all()
         .build()
         .map_err(anyhow::Error::from)?;
-    let result = runtime.block_on(dispatch(cli));
+    let result = runtime.block_on(dispatch(cli)).and_then(|exit| {
+        stdio::stdout().flush().map_err(anyhow::Error::from)?;
+        Ok(exit)
+    });
     // Whatever still runs after a second signal may end with the process.
     runtime.shutdown_background();
     result
@@ -111,8 +116,11 @@ async fn dispatch(cli: Cli) -> Result<Exit, Failure> {
 async fn plan_command(common: &Common, mut args: crate::cli::PlanArgs) -> Result<Exit, Failure> {
     let simulation = simulate::give_back(&mut args.api, &mut args.manifest.manifests)?;
     let flags = args.manifest.partial().over(args.api.partial());
-    let (mut cx, mut opened) = manifests::open(common, flags, &args.manifest)?;
+    let (mut cx, mut opened) = manifests::open("plan", common, flags, &args.manifest)?;
     cx.simulated(simulation.is_some());
+    if let Some(path) = &args.output_file {
+        sink::check_plan(path, &cx, &opened).map_err(anyhow::Error::from)?;
+    }
     let known = knowledge::of(&mut cx, &mut opened, simulation.as_ref()).await?;
     if let Some(lack) = known.lack() {
         cx.note(&format!("{lack}; their rows were not checked"))?;

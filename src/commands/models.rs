@@ -4,7 +4,6 @@ use serde_json::{Value, json};
 
 use super::context::{Context, Wrong};
 use super::knowledge;
-use super::run::make_state_dir;
 use super::simulate::Simulation;
 use super::table::Table;
 use crate::atlas::Model;
@@ -30,10 +29,10 @@ pub(super) async fn models(
     args: &ModelsArgs,
     simulation: Option<&Simulation>,
 ) -> anyhow::Result<Exit> {
-    if simulation.is_none() {
-        make_state_dir(&cx.settings.state_dir)?;
-    }
     let (mut catalog, simulator) = knowledge::catalog(cx, simulation).await?;
+    if simulation.is_none() {
+        catalog = catalog.making_its_folder();
+    }
     let result = answer(cx, args, &mut catalog).await;
     if let Some(simulator) = simulator {
         simulator.stop().await;
@@ -46,6 +45,11 @@ async fn answer(
     args: &ModelsArgs,
     catalog: &mut Catalog,
 ) -> anyhow::Result<Exit> {
+    if let ([word, id], false) = (args.words.as_slice(), args.refresh)
+        && word == "show"
+    {
+        refuse_slip(catalog, id).await?;
+    }
     let age = if args.refresh { Age::Now } else { Age::Day };
     let listing = match catalog.listing(age).await {
         Ok((listing, trouble)) => {
@@ -66,6 +70,23 @@ async fn answer(
         )
         .into()),
         words => list(cx, listing.as_ref(), words),
+    }
+}
+
+/// A name that is nearly one of those known is a slip of the finger: the API is not asked about it.
+async fn refuse_slip(catalog: &mut Catalog, id: &str) -> Result<(), Wrong> {
+    let kept = catalog.listing(Age::Any).await.ok().map(|(listing, _)| listing.clone());
+    let all = offers(kept.as_ref());
+    if all.iter().any(|offer| offer.id == id) {
+        return Ok(());
+    }
+    match nearest(&all, kept.as_ref(), id) {
+        Some(near) => Err(Wrong(format!(
+            "no model `{}` is known here; did you mean `{near}`? `nightreel models show {0} --refresh` \
+             asks the API",
+            text::visible(id)
+        ))),
+        None => Ok(()),
     }
 }
 
@@ -148,7 +169,10 @@ async fn show(
         writeln!(cx.out)?;
     }
     writeln!(cx.out, "{}", text::visible(&source))?;
-    writeln!(cx.out, "{}", source_words(listing))?;
+    let listed = source_words(listing);
+    if listed != source {
+        writeln!(cx.out, "{listed}")?;
+    }
     Ok(Exit::Done)
 }
 
@@ -164,10 +188,14 @@ pub(super) fn refusal(listing: Option<&Listing>, id: &str) -> Option<String> {
     }
 }
 
+fn nearest<'a>(all: &[Offer<'a>], listing: Option<&'a Listing>, id: &str) -> Option<&'a str> {
+    let near = listing.and_then(|listing| listing.nearest(id));
+    near.or_else(|| text::nearest(id, all.iter().map(|offer| offer.id)))
+}
+
 fn missing(all: &[Offer<'_>], listing: Option<&Listing>, id: &str) -> String {
     let shown = text::visible(id);
-    let near = listing.and_then(|listing| listing.nearest(id));
-    match near.or_else(|| text::nearest(id, all.iter().map(|offer| offer.id))) {
+    match nearest(all, listing, id) {
         Some(near) => format!("there is no model `{shown}`; did you mean `{near}`?"),
         None => format!("there is no model `{shown}`; `nightreel models WORDS` finds models"),
     }

@@ -10,6 +10,7 @@ use super::Context;
 use super::context::Wrong;
 use super::manifests::{self, Opened};
 use super::simulate::{self, Simulation};
+use super::sink;
 use crate::artifacts::results_of;
 use crate::catalog::Prices;
 use crate::domain::{Digest, Micros, Origin};
@@ -112,8 +113,10 @@ pub(super) async fn plan(
 ) -> anyhow::Result<Exit> {
     let ledger = cx.ledger_to_plan().await?;
     let mut plans = all(cx, opened, ledger.as_ref(), asked).await?;
-    if cx.settings.state_dir.is_dir() {
-        plans.prices.save()?;
+    if cx.settings.state_dir.is_dir()
+        && let Err(error) = plans.prices.save()
+    {
+        cx.note(&format!("the API's quotes cannot be kept: {error}"))?;
     }
     let mut text = Vec::new();
     if cx.json() {
@@ -122,7 +125,7 @@ pub(super) async fn plan(
         tell::write_all(&mut text, &plans, &cx.settings)?;
     }
     match file {
-        Some(path) => write_file(path, &text)?,
+        Some(path) => sink::write_plan(path, cx, &text)?,
         None => cx.out.write_all(&text)?,
     }
     let told_in_json = cx.json();
@@ -133,11 +136,6 @@ pub(super) async fn plan(
     }
     let mistakes = plans.batches.iter().any(|plan| plan.summary.mistake_count > 0);
     Ok(if mistakes && !cx.settings.skip_invalid { Exit::Usage } else { Exit::Done })
-}
-
-fn write_file(path: &Path, text: &[u8]) -> Result<(), Wrong> {
-    let written = std::fs::File::create(path).and_then(|mut file| file.write_all(text));
-    written.map_err(|error| Wrong(format!("cannot write the plan to {}: {error}", path.display())))
 }
 
 /// Walks every manifest; and once more where the API was asked for better prices.

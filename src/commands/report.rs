@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use serde_json::json;
 
 use super::Context;
+use super::context::whole;
 use crate::artifacts::{self, Artifacts, FetchSettings, RelPath};
 use crate::domain::text;
 use crate::exit::Exit;
@@ -49,7 +50,7 @@ pub(super) async fn after_run(
         said.push(match write(settings, artifacts, ledger, view).await {
             Ok(page) => format!("the report is {}", text::visible(&page.to_string_lossy())),
             Err(error) => {
-                format!("no report of {} was written: {error:#}", text::visible(&view.name))
+                format!("no report of {} was written: {}", text::visible(&view.name), whole(&error))
             }
         });
     }

@@ -2,11 +2,10 @@
 
 use std::collections::HashMap;
 use std::io::IsTerminal as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use indicatif::MultiProgress;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
@@ -14,7 +13,7 @@ use super::context::{Context, Failure, Wrong};
 use super::manifests::{self, Opened};
 use super::plan::{self, Asked, Plans};
 use super::simulate::Simulation;
-use super::{dashboard, enqueue, files, finish, knowledge, report, simulate};
+use super::{dashboard, enqueue, files, finish, knowledge, report, simulate, sink};
 use crate::atlas::Api;
 use crate::cli::{Common, RunArgs};
 use crate::domain::{Endpoint, Event, EventKind, Origin, clock, kill_point, text};
@@ -32,8 +31,9 @@ const EVENTS: usize = 4096;
 /// Runs the manifests.
 pub(super) async fn run(common: &Common, mut args: RunArgs) -> Result<Exit, Failure> {
     let simulation = simulate::give_back(&mut args.api, &mut args.manifest.manifests)?;
-    let (mut cx, mut opened) = manifests::open(common, args.partial(), &args.manifest)?;
+    let (mut cx, mut opened) = manifests::open("run", common, args.partial(), &args.manifest)?;
     cx.simulated(simulation.is_some());
+use super::{dashboard, enqueue, files, finish, knowledge, report, simulate, sink};
     if cx.settings.on_unknown == OnUnknown::Resubmit && cx.settings.max_double.is_none() {
         return Err(Failure::wrong(
             "--on-unknown resubmit may pay twice: say how much at most with --max-double USD",
@@ -116,8 +116,8 @@ impl Night {
         refuse_network(&cx.settings)?;
         files::require(&cx.settings, simulation.is_some())?;
         let _owner = Ownership::take(&cx.settings.state_dir)?;
-        let bars = cx.bars.clone();
-        telemetry::start(&self.logging(cx), Some(bars.clone()))
+        let sinks = sinks(cx)?;
+        telemetry::start(&self.logging(cx), sinks.bars.clone())
             .map_err(|error| Wrong(error.to_string()))?;
         self.plans.prices.save()?;
         if !confirm(cx, &self.plans)? {
@@ -128,7 +128,7 @@ impl Night {
             return Ok(Exit::Interrupted);
         }
         let (api, simulator) = Simulation::api(simulation, cx).await?;
-        let exit = self.run_lanes(cx, api, (signals, bars)).await;
+        let exit = self.run_lanes(cx, api, (signals, sinks)).await;
         if let Some(simulator) = simulator {
             simulator.stop().await;
         }
@@ -150,7 +150,7 @@ impl Night {
         mut self,
         cx: &mut Context,
         api: Api,
-        (signals, bars): (Signals, MultiProgress),
+        (signals, sinks): (Signals, Sinks),
     ) -> anyhow::Result<Exit> {
         let artifacts = cx.artifacts(api.base_url())?;
         artifacts.require_room().await?;
@@ -165,7 +165,7 @@ impl Night {
         let names: Vec<String> = batches.iter().map(|(_, name)| name.clone()).collect();
         ledger.watch(&names).await?;
         let (events, inbox) = mpsc::channel(EVENTS);
-        let display = progress::show(inbox, sinks(cx, bars)?);
+        let display = progress::show(inbox, sinks);
         // A thread of its own: a terminal or pipe that takes nothing blocks nobody else.
         let runtime = tokio::runtime::Handle::current();
         let shown = tokio::task::spawn_blocking(move || runtime.block_on(display));
@@ -362,7 +362,7 @@ pub(super) fn limits(settings: &Settings) -> Limits {
 }
 
 /// Where progress and events go.
-fn sinks(cx: &Context, bars: MultiProgress) -> anyhow::Result<Sinks> {
+fn sinks(cx: &Context) -> Result<Sinks, Wrong> {
     let terminal = std::io::stderr().is_terminal();
     let mode = match cx.settings.progress {
         ProgressMode::Bar => Mode::Bar,
@@ -373,20 +373,9 @@ fn sinks(cx: &Context, bars: MultiProgress) -> anyhow::Result<Sinks> {
     Ok(Sinks {
         mode,
         screen: Box::new(std::io::stderr()),
-        events: cx.settings.events.as_ref().map(open_events).transpose()?,
-        bars: Some(bars),
+        events: sink::events(cx)?,
+        bars: Some(cx.bars.clone()),
     })
-}
-
-fn open_events(path: &PathBuf) -> anyhow::Result<Box<dyn std::io::Write + Send>> {
-    if path == Path::new("-") {
-        return Ok(Box::new(std::io::stdout()));
-    }
-    let file =
-        std::fs::OpenOptions::new().append(true).create(true).open(path).map_err(|error| {
-            Wrong(format!("cannot write events to {}: {error}", path.display()))
-        })?;
-    Ok(Box::new(file))
 }
 
 /// The first signal closes the gate, the second ends the run at once.

@@ -8,6 +8,7 @@ use crate::atlas::Api;
 use crate::cli::{ApiArgs, SimulateArgs};
 use crate::domain::text;
 use crate::exit::Exit;
+use crate::ledger::Ownership;
 use crate::runner::Signals;
 use crate::simulator::{Options, Scenario, Simulator};
 
@@ -80,7 +81,14 @@ impl Simulation {
         #[cfg(unix)]
         std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
         builder.create(&folder)?;
-        self.serve(Some(folder.join("book.jsonl"))).await
+        let started = self.serve(Some(folder.join("book.jsonl"))).await;
+        // A run that keeps the book owns the ledger too, and its lock says who it is.
+        if started.is_err()
+            && let Some(owned) = Ownership::of_another(&cx.settings.state_dir)
+        {
+            return Err(owned.into());
+        }
+        started
     }
 
     /// Serves; without a book it knows nothing of what was paid for.

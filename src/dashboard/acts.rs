@@ -126,7 +126,7 @@ impl Hand<'_> {
         let cap = match value {
             None => None,
             Some(said) => {
-                let cap = Micros::parse(said.trim()).ok().filter(|cap| *cap >= Micros::ZERO);
+                let cap = Micros::typed(said.trim()).ok().filter(|cap| *cap >= Micros::ZERO);
                 Some(cap.ok_or_else(|| refused("a budget is an amount in dollars, such as 12.50"))?)
             }
         };

@@ -11,7 +11,7 @@ pub struct Micros(pub i64);
 /// An amount that cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "`{0}` is not an amount of dollars; write for example 12.50 (at most six decimals, no sign)"
+    "`{0}` is not an amount of dollars; write for example 12.50 (at most six decimals, no sign, no exponent)"
 )]
 pub struct NotMoney(pub String);
 
@@ -25,6 +25,13 @@ impl Micros {
     /// zeros, so that nothing is ever rounded unseen.
     pub fn parse(text: &str) -> Result<Self, NotMoney> {
         parse_decimal(text.trim().trim_start_matches('$')).ok_or_else(|| NotMoney(text.to_owned()))
+    }
+
+    /// Reads an amount as a person types it for a cap: digits and a point and nothing else, since
+    /// `1e3` is easily another amount than was meant.
+    pub fn typed(text: &str) -> Result<Self, NotMoney> {
+        let is_plain = text.trim().bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
+        if is_plain { Self::parse(text) } else { Err(NotMoney(text.to_owned())) }
     }
 
     /// Reads an amount from JSON, where the API writes numbers or numeric strings.
@@ -147,6 +154,14 @@ mod tests {
         assert_eq!(Micros::parse("0.1000000"), Ok(Micros(100_000)));
         for wrong in ["", ".", "-1", "0.0000001", "ten", "1e99", "1,5", "99999999999"] {
             assert!(Micros::parse(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_typed_amount_is_digits_and_a_point() {
+        assert_eq!(Micros::typed(" 12.50"), Ok(Micros(12_500_000)));
+        for wrong in ["1e3", "$5", "+5", "-1", "", "5 USD"] {
+            assert!(Micros::typed(wrong).is_err(), "{wrong}");
         }
     }
 

@@ -85,6 +85,15 @@ pub enum Error {
         /// What the check said first.
         found: String,
     },
+    /// Its last changes stand in its log alone, and its folder does not let them be read.
+    #[error(
+        "{path} was not closed by its last owner, and nobody may write to its folder, as reading what \
+         was left takes; copy the folder to where you may, and name the copy with --state-dir"
+    )]
+    Sealed {
+        /// The file.
+        path: PathBuf,
+    },
     /// The SQLite that was linked is too old to be trusted with money.
     #[error(
         "SQLite {found} is linked, {wanted} or newer is needed (WAL-reset bug); rebuild nightreel"

@@ -4,6 +4,7 @@
 //! for many machines can take their place later. Writes go through one writer task that commits many
 //! changes with one sync; reads have connections of their own. It does no HTTP and reads no manifest.
 
+mod access;
 mod again;
 mod charges;
 mod collect;
@@ -99,9 +100,15 @@ impl Ledger {
         Ok(Self { connections, tally, fence, mark: Some(Arc::new(Mark::open(path))), behind: None })
     }
 
+    /// Whether there is a ledger's file. That nobody knows, since its folder lets nobody look, is an
+    /// error: what is taken for new would be paid for again.
+    pub fn exists(path: &Path) -> Result<bool> {
+        access::exists(path)
+    }
+
     /// Opens it for reading only; `None` where there is none, or none that was ever begun.
     pub async fn read(path: &Path) -> Result<Option<Self>> {
-        if !path.exists() {
+        if !Self::exists(path)? {
             return Ok(None);
         }
         let Some((readers, is_current)) = open::readers(path).await? else {

@@ -10,6 +10,7 @@ use sqlx::sqlite::{
 };
 use sqlx::{AssertSqlSafe, ConnectOptions as _, SqlSafeStr as _};
 
+use super::access::{self, Access};
 use super::emergency::JOURNAL;
 use super::error::{Error, Result};
 use super::mark;
@@ -52,6 +53,8 @@ pub(super) async fn writer(path: &Path) -> Result<SqliteConnection> {
     refuse_lost_file(path)?;
     let unclean = size(&wal_of(path)).is_some_and(|bytes| bytes > 0);
     make(path)?;
+    access::require(path, Access::Write)?;
+    access::require(folder(path), Access::Write)?;
     let mut connection = options(path)
         .synchronous(SqliteSynchronous::Full)
         .foreign_keys(true)
@@ -79,11 +82,12 @@ pub(super) async fn writer(path: &Path) -> Result<SqliteConnection> {
 /// begun: it may be looked at all the same.
 pub(super) async fn readers(path: &Path) -> Result<Option<(SqlitePool, Result<()>)>> {
     refuse_lost_file(path)?;
+    access::require(path, Access::Read)?;
     roll_back(path).await?;
     let pool = SqlitePoolOptions::new()
         .max_connections(4)
         .idle_timeout(Duration::from_secs(10))
-        .connect_with(options(path).read_only(true).pragma("cache_size", READER_CACHE))
+        .connect_with(reading(path)?)
         .await
         .map_err(|source| explain(path, source))?;
     let mut connection = pool.acquire().await.map_err(Error::on("opening it for reading"))?;
@@ -99,6 +103,19 @@ pub(super) async fn readers(path: &Path) -> Result<Option<(SqlitePool, Result<()
     is_current.map(|()| None)
 }
 
+/// How the file is read: beside its owner as a rule. SQLite makes two files for that; where nobody may
+/// make any, nobody writes to the ledger either, and it is read as it stands.
+fn reading(path: &Path) -> Result<SqliteConnectOptions> {
+    let options = options(path).read_only(true).pragma("cache_size", READER_CACHE);
+    if access::may(folder(path), Access::Write).is_ok() || size(&beside(path, "-shm")).is_some() {
+        return Ok(options);
+    }
+    if size(&wal_of(path)).is_some_and(|bytes| bytes > 0) {
+        return Err(Error::Sealed { path: path.to_owned() });
+    }
+    Ok(options.immutable(true))
+}
+
 /// A process that was killed while it made the file leaves a rollback journal, which a connection that
 /// only reads may not play back (`SQLITE_READONLY_ROLLBACK`): one that writes does so by reading.
 async fn roll_back(path: &Path) -> Result<()> {
@@ -108,6 +125,10 @@ async fn roll_back(path: &Path) -> Result<()> {
     let mut connection = options(path).connect().await.map_err(|source| explain(path, source))?;
     version(path, &mut connection).await?;
     sqlx::Connection::close(connection).await.map_err(Error::on("ending its interrupted making"))
+}
+
+fn folder(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 fn size(path: &Path) -> Option<u64> {

@@ -63,6 +63,14 @@ impl Ownership {
         kill_point("lock_taken");
         Ok(Self { file })
     }
+
+    /// The error that names the owner of the ledger in `state_dir`, where another process is it.
+    #[must_use]
+    pub fn of_another(state_dir: &Path) -> Option<Error> {
+        let refused = Self::take(state_dir).err()?;
+        let is_anothers = matches!(&refused, Error::Owned { owner, .. } if !owner.starts_with(&format!("{},", name())));
+        is_anothers.then_some(refused)
+    }
 }
 
 /// Who owns the ledger in `state_dir` and is alive on this machine, in words. This takes no lock: a run
@@ -91,9 +99,13 @@ fn is_alive(_: i32) -> bool {
 }
 
 fn describe() -> String {
-    let (pid, host) = identity();
     let boot = boot_id().map_or_else(String::new, |boot| format!(", boot {boot}"));
-    format!("pid {pid} on {host}, started {}{boot}\n", clock::local(clock::now()))
+    format!("{}, started {}{boot}\n", name(), clock::local(clock::now()))
+}
+
+fn name() -> String {
+    let (pid, host) = identity();
+    format!("pid {pid} on {host}")
 }
 
 /// Which start of this machine it is: a pid means nothing beyond it (proc(5)).

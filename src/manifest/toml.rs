@@ -259,7 +259,7 @@ impl Reader<'_> {
 
     fn budget(&mut self, value: &Spanned<DeValue<'_>>) -> Option<Micros> {
         let amount = value::amount(value.get_ref())
-            .and_then(|text| Micros::parse(&text).map_err(|error| error.to_string()));
+            .and_then(|text| Micros::typed(&text).map_err(|error| error.to_string()));
         amount.map_err(|message| self.says(value.span().start, message)).ok()
     }
 

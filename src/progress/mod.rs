@@ -5,6 +5,7 @@
 mod bar;
 mod line;
 mod notice;
+mod reach;
 mod reading;
 
 use std::io::Write;
@@ -17,6 +18,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval};
 use bar::Bar;
 use line::Pace;
 use notice::Notices;
+use reach::Reach;
 
 pub use reading::Reading;
 
@@ -77,6 +79,7 @@ struct Screen {
     events: Option<Box<dyn Write + Send>>,
     bar: Option<Bar>,
     notices: Notices,
+    reach: Reach,
     pace: Pace,
     totals: Totals,
     last_line: Option<(Instant, Totals)>,
@@ -91,6 +94,7 @@ impl Screen {
             events: sinks.events,
             bar: bars.map(|bars| Bar::new(&bars)),
             notices: Notices::default(),
+            reach: Reach::default(),
             pace: Pace::default(),
             totals: Totals::default(),
             last_line: None,
@@ -101,6 +105,10 @@ impl Screen {
         self.totals = event.totals;
         self.pace.note(&event.totals);
         self.write_event(event);
+        // However little progress is shown, a night without a network is worth a line.
+        if let Some(word) = self.reach.of(&event.kind) {
+            tracing::warn!("{word}");
+        }
         if let Some(notice) = self.notices.of(event) {
             self.print(&notice);
         }

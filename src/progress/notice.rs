@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use super::reach::is_unsent;
 use crate::domain::{Event, EventKind, clock, text};
 
 /// Lines of one kind before the rest is only counted by the ledger.
@@ -36,6 +37,8 @@ fn describe(kind: &EventKind) -> Option<(&'static str, String)> {
         EventKind::JobFailed { batch, job, state, class, message } => {
             ("failed", format!("{batch}/{job} {state}: {class}: {message}"))
         }
+        // Why nothing is sent is said once for all of them (see `reach`).
+        EventKind::JobRetryScheduled { class, .. } if is_unsent(class) => return None,
         EventKind::JobRetryScheduled { batch, job, not_before, class } => {
             let wait = clock::human(clock::between(clock::now(), *not_before));
             ("retry", format!("{batch}/{job} will be tried again in {wait} ({class})"))

@@ -234,7 +234,7 @@ pub fn parse_rate(said: &str) -> Result<NonZeroU32, String> {
 
 /// Reads an amount of dollars.
 pub fn parse_money(said: &str) -> Result<Micros, String> {
-    Micros::parse(said).map_err(|error| error.to_string())
+    Micros::typed(said).map_err(|error| error.to_string())
 }
 
 fn one_of<T: ValueEnum>(said: &Said) -> Result<T, String> {

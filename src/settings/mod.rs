@@ -255,6 +255,16 @@ fn wrong_together(settings: &Settings) -> Vec<String> {
     if settings.poll_min < LEAST_POLL {
         wrong.push("--poll-min is too short; polls less than 10ms apart help nobody".to_owned());
     }
+    let lengths = [
+        ("--for", settings.run_for),
+        ("--job-timeout", Some(settings.job_timeout)),
+        ("--submit-timeout", Some(settings.submit_timeout)),
+        ("--retry-base", Some(settings.retry_base)),
+        ("--absence-wait", Some(settings.absence_wait)),
+    ];
+    for (flag, _) in lengths.iter().filter(|(_, length)| *length == Some(Duration::ZERO)) {
+        wrong.push(format!("{flag} 0s leaves no time at all; write for example 30s"));
+    }
     if settings.poll_min > settings.poll_max {
         wrong.push("--poll-min is longer than --poll-max; make it shorter".to_owned());
     }

@@ -29,7 +29,11 @@ struct Visitor<'w> {
 }
 
 impl Visitor<'_> {
+    /// Where in its code another crate logged something is nobody's business here.
     fn put(&mut self, field: &Field, value: &str) {
+        if field.name().starts_with("log.") {
+            return;
+        }
         let gap = if self.empty { "" } else { " " };
         let (name, sign) = match field.name() {
             "message" => ("", ""),

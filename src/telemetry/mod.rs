@@ -7,12 +7,14 @@
 
 mod daily;
 mod fields;
+mod once;
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use indicatif::MultiProgress;
 use tracing::Subscriber;
+use tracing_subscriber::filter::FilterExt as _;
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::registry::LookupSpan;
@@ -21,6 +23,7 @@ use tracing_subscriber::{EnvFilter, Layer, fmt};
 
 use self::daily::DailyFile;
 use self::fields::InertFields;
+use self::once::Once;
 
 /// What the file of the day keeps.
 const IN_THE_FILE: &str = "warn,nightreel=debug";
@@ -73,7 +76,7 @@ pub enum Error {
 pub fn start(logging: &Logging, bars: Option<MultiProgress>) -> Result<(), Error> {
     let stderr = fmt::layer().with_writer(AboveBars(bars)).fmt_fields(InertFields);
     let registry = tracing_subscriber::registry()
-        .with(shaped(stderr, logging).with_filter(filter(asked(logging))?))
+        .with(shaped(stderr, logging).with_filter(filter(asked(logging))?.and(Once::default())))
         .with(logging.log_dir.as_deref().map(in_the_file).transpose()?);
     // A second start, as tests in one process make it, leaves the first in place.
     let _: Result<(), TryInitError> = registry.try_init();
@@ -103,7 +106,7 @@ where
         .fmt_fields(InertFields)
         .with_ansi(false)
         .log_internal_errors(false);
-    Ok(layer.with_filter(filter(IN_THE_FILE)?))
+    Ok(layer.with_filter(filter(IN_THE_FILE)?.and(Once::default())))
 }
 
 /// A level stands for nightreel's own messages; the crates below it stay at `warn`.

@@ -62,6 +62,31 @@ fn a_built_in_model_is_shown_without_a_network() {
 }
 
 #[test]
+fn what_is_built_in_is_dated_once_and_looking_at_it_leaves_nothing() {
+    let story = Story::new();
+    let nowhere = ["--base-url", "http://127.0.0.1:9"];
+    let told = story.nightreel(["models", "show", "minimax/hailuo-02/pro"]).with(nowhere).end();
+    assert_eq!(told.out.matches("built-in table of").count(), 1, "{told}");
+    assert_eq!(story.nightreel(["models", "--refresh"]).with(nowhere).end().code(), 0);
+    assert!(!story.path("state").exists(), "there is nothing to keep");
+}
+
+#[test]
+fn a_slip_is_told_from_what_is_known_without_asking() {
+    let story = Story::new();
+    let api = Api::start(&story, crate::QUICK);
+    let asked = |api: &Api| api.figures().endpoints.contains_key("models");
+    let told = models(&story, &api, &["show", "minimax/hailuo-02/fsat"]);
+    assert_eq!(told.code(), 2, "{told}");
+    assert!(told.err.contains("did you mean `minimax/hailuo-02/fast`?"), "{told}");
+    assert!(told.err.contains("--refresh` asks the API"), "{told}");
+    assert!(!asked(&api), "{:?}", api.figures().endpoints);
+    let told = models(&story, &api, &["show", "minimax/hailuo-02/fsat", "--refresh"]);
+    assert_eq!(told.code(), 2, "{told}");
+    assert!(asked(&api), "{:?}", api.figures().endpoints);
+}
+
+#[test]
 fn a_wrong_name_brings_the_nearest_right_one() {
     let story = Story::new();
     let api = Api::start(&story, crate::QUICK);

@@ -90,6 +90,8 @@ fn five_means_the_budget_and_all_that_is_paid_is_collected() {
     api.book().assert_paid_once(5);
     let more = story.run(&api).with(["--format", "json", "--budget", "1.20"]).end();
     assert_exit(&more, 0);
+    let done = story.run(&api).with(["--format", "json", "--budget", "9"]).end();
+    assert_eq!(done.json()["batches"][0]["money"]["budget"], "9.000000", "{done}");
     api.book().assert_paid_once(12);
 }
 
@@ -138,6 +140,16 @@ fn seven_means_another_process_and_names_it() {
     assert!(second.err.contains(&owner), "{owner}: {second}");
     assert_eq!(first.end().code(), 0);
     api.book().assert_paid_once(4);
+}
+
+#[test]
+fn seven_also_means_a_run_that_has_the_simulator() {
+    let story = Story::of_jobs(1);
+    let mut first = story.simulated("[latency]\nkind = \"fixed\"\nlength = \"30s\"\n").start();
+    assert!(first.until(|| story.count_events("prediction_accepted") == 1));
+    let second = story.nightreel(["resolve", "--simulate"]).end();
+    assert_eq!(second.code(), 7, "{second}");
+    assert!(second.err.contains(&format!("pid {} on ", first.pid())), "{second}");
 }
 
 #[test]

@@ -14,9 +14,11 @@ mod disk;
 mod downloads;
 mod exits;
 mod faults;
+mod folders;
 mod help;
 mod long;
 mod mistakes;
+mod offline;
 mod operator;
 #[path = "../common/process.rs"]
 mod process;
@@ -30,4 +32,5 @@ mod signals;
 mod sql;
 #[path = "../common/story.rs"]
 mod story;
+mod streams;
 mod unknowns;

@@ -52,6 +52,13 @@ fn cases() -> Vec<(&'static str, Vec<u8>, Vec<&'static str>)> {
         ("j.csv", Vec::new(), vec!["j.csv: empty manifest"]),
         ("k.csv", text("id,model,prompt\n"), vec!["k.csv: empty manifest"]),
         ("l.toml", text("[batch]\nname = \"x\"\n"), vec!["l.toml: empty manifest"]),
+        (
+            "m.csv",
+            text("id,model,prompt,output\na,TEXT,x,/etc/{{ key }}\n"),
+            vec![
+                "m.csv:2: outputs stay inside the output folder (--output-dir), so their template must be a relative path",
+            ],
+        ),
         ("missing.csv", Vec::new(), vec!["missing.csv: there is no such file"]),
     ]
 }
@@ -96,7 +103,18 @@ fn wrong_usage_and_settings_are_two_as_well() {
     told(&["run", "m.csv", "--concurrency", "0"], "--concurrency");
     told(&["run", "m.csv", "--base-url", "http://example.com"], "https");
     told(&["run", "m.csv", "--api-key-file", "no.key"], "no.key");
-    told(&["run"], "no manifest is named");
+    told(&["run"], "for example `nightreel run ");
+    told(&["plan"], "for example `nightreel plan ");
+    for flag in ["--for", "--job-timeout", "--submit-timeout", "--retry-base", "--absence-wait"] {
+        told(&["run", "m.csv", flag, "0s"], &format!("{flag} 0s leaves no time at all"));
+    }
+    told(&["run", "m.csv", "--poll-min", "0s"], "--poll-min is too short");
+    for flag in ["--concurrency", "--downloads", "--rpm", "--max-attempts"] {
+        told(&["run", "m.csv", flag, "0"], "expected a whole number from 1");
+    }
+    for money in ["1e3", "$5", "-1", "5,00"] {
+        told(&["run", "m.csv", &format!("--budget={money}")], "is not an amount of dollars");
+    }
     story.file("wrong.toml", "concurency = 3\n");
     told(&["run", "m.csv", "--config", "wrong.toml"], "did you mean `concurrency`");
     let without_key = story.nightreel(["run", "m.csv"]).end();

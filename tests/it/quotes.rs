@@ -93,7 +93,7 @@ fn a_price_that_changed_while_a_job_waited_is_reserved_as_it_is_now() {
     let story = two_shapes(4);
     let fault = format!("{QUICK}[[fault]]\non = \"quote\"\nkind = \"status_500\"\n");
     let without = Api::start(&story, &fault);
-    let ended = story.run(&without).with(["--for", "0s"]).end();
+    let ended = story.run(&without).with(["--for", "1ms", "--concurrency", "1"]).end();
     assert_eq!(ended.code(), 8, "{ended}");
     drop(without);
     let api = Api::start(&story, QUICK);

@@ -118,7 +118,7 @@ pub enum Command {
         /// The batch; without it every batch gets its page
         batch: Option<String>,
     },
-    /// The same page, live, on loopback: watch a run, pause it, requeue, change its limits
+    /// The same page, live: watch a run, pause it, change its limits
     #[command(
         after_help = "Examples:\n  nightreel dashboard\n  nightreel dashboard --port 7411\n  \
         nightreel run tonight.csv --dashboard\n\n\

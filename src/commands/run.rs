@@ -33,7 +33,7 @@ pub(super) async fn run(common: &Common, mut args: RunArgs) -> Result<Exit, Fail
     let simulation = simulate::give_back(&mut args.api, &mut args.manifest.manifests)?;
     let (mut cx, mut opened) = manifests::open("run", common, args.partial(), &args.manifest)?;
     cx.simulated(simulation.is_some());
-use super::{dashboard, enqueue, files, finish, knowledge, report, simulate, sink};
+    sink::check_events(&cx, &opened).map_err(anyhow::Error::from)?;
     if cx.settings.on_unknown == OnUnknown::Resubmit && cx.settings.max_double.is_none() {
         return Err(Failure::wrong(
             "--on-unknown resubmit may pay twice: say how much at most with --max-double USD",

@@ -161,7 +161,9 @@ fn only_results_are_served_and_nothing_that_runs() {
     let desk = Desk::of(&mut running, &said);
     let page = desk.get("/outputs/m/", &[]);
     assert_eq!(page.status, 200);
-    assert!(page.body.contains("scene number 0001") && page.head.contains("content-security-policy"));
+    assert!(
+        page.body.contains("scene number 0001") && page.head.contains("content-security-policy")
+    );
     let part = desk.get("/outputs/m/job-0001.mp4", &["range: bytes=4-7"]);
     assert_eq!((part.status, part.body.as_str()), (206, "ftyp"));
     assert!(part.head.contains("nosniff") && part.head.contains("sandbox"), "{}", part.head);
@@ -195,9 +197,9 @@ fn only_results_are_served_and_nothing_that_runs() {
 #[test]
 fn a_run_is_paused_resumed_and_given_other_limits_while_it_goes_on() {
     let story = Story::of_jobs(6);
-    let slow = "[latency]\nkind = \"fixed\"\nlength = \"150ms\"\n";
+    let slow = "[latency]\nkind = \"fixed\"\nlength = \"300ms\"\n";
     let api = Api::start(&story, &format!("{slow}{}", failing("1")));
-    let flags = ["--concurrency", "1", "--budget", "0.50", "--dashboard"];
+    let flags = ["--concurrency", "1", "--budget", "0.95", "--dashboard"];
     let mut running = story.run(&api).with(flags).start();
     let said = running.err_path();
     let desk = Desk::of(&mut running, &said);
@@ -217,7 +219,9 @@ fn a_run_is_paused_resumed_and_given_other_limits_while_it_goes_on() {
     assert!(desk.done(&json!({ "act": "requeue", "batch": 1 })).contains("1 job back"));
     let last = story.list().pop().unwrap();
     assert_eq!(last["state"], "pending");
-    assert!(desk.done(&json!({ "act": "cancel", "batch": 1, "job": 6 })).contains("1 job canceled"));
+    assert!(
+        desk.done(&json!({ "act": "cancel", "batch": 1, "job": 6 })).contains("1 job canceled")
+    );
     assert_eq!(api.figures().submits, paused_at, "paused is paused");
     assert!(desk.done(&json!({ "act": "resume" })).contains("resumed"));
     let ended = running.end();

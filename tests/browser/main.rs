@@ -14,6 +14,7 @@ mod api;
 mod book;
 mod chrome;
 mod gallery;
+mod live;
 mod many;
 mod pictures;
 #[expect(dead_code, reason = "not every suite needs every helper")]

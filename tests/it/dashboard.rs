@@ -46,11 +46,9 @@ impl Desk {
     fn raw(&self, line: &str, headers: &[&str], body: &str) -> Answer {
         let mut stream = TcpStream::connect(&self.host).unwrap();
         stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
-        let head = headers.iter().map(|header| format!("{header}\r\n")).collect::<String>();
-        let length = body.len();
-        let request = format!(
-            "{line} HTTP/1.1\r\n{head}content-length: {length}\r\nconnection: close\r\n\r\n{body}"
-        );
+        let (head, length) = ([headers, &["connection: close"]].concat().join("\r\n"), body.len());
+        let request =
+            format!("{line} HTTP/1.1\r\n{head}\r\ncontent-length: {length}\r\n\r\n{body}");
         stream.write_all(request.as_bytes()).unwrap();
         let mut answer = Vec::new();
         stream.read_to_end(&mut answer).unwrap();

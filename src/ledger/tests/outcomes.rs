@@ -111,7 +111,9 @@ async fn a_charge_that_is_assumed_stays_spent() {
     assert_eq!(desk.state(job).await, JobState::Failed);
     assert_eq!(desk.money().await, [0, PRICE.0, 0, 0]);
     let failed = JobState::Failed;
-    assert_eq!(desk.ledger.move_all(None, vec![job], failed, JobState::Pending).await.unwrap(), 1);
+    assert_eq!(desk.ledger.move_all(None, vec![job], failed, JobState::Pending).await.unwrap(), 0);
+    assert_eq!(desk.ledger.pay_again(job).await.unwrap(), PaidAgain::Yes);
+    assert_eq!(desk.ledger.pay_again(job).await.unwrap(), PaidAgain::NothingPaid);
     desk.submitted(job, "p2").await;
     let late = desk.ledger.adopt(attempt, &prediction("p1"), "late").await;
     assert!(is_illegal(&late), "another attempt is open: {late:?}");

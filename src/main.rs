@@ -1,6 +1,6 @@
 //! The thin shell: parse, do the command, end with its exit code.
 
-use std::io::Write as _;
+use std::io::{ErrorKind, Write as _};
 use std::process::ExitCode;
 
 use clap::Parser as _;
@@ -9,12 +9,25 @@ use nightreel::cli::Cli;
 use nightreel::commands::{Failure, execute};
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(answer) => return tell(&answer),
+    };
     // A second installation only says that there is a provider already.
     let _ = rustls::crypto::ring::default_provider().install_default();
     match execute(cli) {
         Ok(exit) => ExitCode::from(exit.code()),
         Err(failure) => fail(&failure),
+    }
+}
+
+/// Prints help, the version, or what is wrong with the words typed.
+fn tell(answer: &clap::Error) -> ExitCode {
+    match answer.print() {
+        Err(error) if !answer.use_stderr() && error.kind() != ErrorKind::BrokenPipe => {
+            fail(&Failure::unwritten(error))
+        }
+        _ => ExitCode::from(u8::try_from(answer.exit_code()).unwrap_or(2)),
     }
 }
 

@@ -47,6 +47,12 @@ impl Failure {
         Self::usage(mistakes.iter().map(|mistake| text::visible(&mistake.to_string())).collect())
     }
 
+    /// Standard output takes nothing.
+    #[must_use]
+    pub fn unwritten(error: io::Error) -> Self {
+        Self { exit: Exit::Internal, lines: vec![stdio::Full(error).to_string()] }
+    }
+
     /// A command that a later version will have.
     #[must_use]
     pub fn not_built(command: &str) -> Self {

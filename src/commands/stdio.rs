@@ -28,7 +28,7 @@ struct Closed;
 /// Standard output takes nothing.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot write to standard output: {0}")]
-struct Full(#[source] io::Error);
+pub(super) struct Full(#[source] pub(super) io::Error);
 
 impl Write for Stdout {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {

@@ -48,7 +48,7 @@ fn a_full_standard_error_ends_no_run_and_a_full_standard_output_is_named() {
     let ended = redirected(&story, run, "2>/dev/full");
     assert_eq!(ended.status.code(), Some(0), "{}", text(&ended.stdout));
     assert!(text(&ended.stdout).contains("1 of 1 job done"));
-    for args in ["status", "list", "completions bash"] {
+    for args in ["status", "list", "completions bash", "--help"] {
         let ended = redirected(&story, args, ">/dev/full");
         assert_eq!(ended.status.code(), Some(1), "{args}");
         let said = text(&ended.stderr);

@@ -71,7 +71,7 @@ struct Shown {
     files: Vec<Value>,
 }
 
-/// Writes the whole object.
+/// Writes the whole object but for its brace at the beginning, which may have more in it.
 pub(super) async fn write(
     ledger: &Ledger,
     batch: &BatchView,
@@ -79,9 +79,7 @@ pub(super) async fn write(
     links: &Links<'_>,
     out: &mut (dyn Write + Send),
 ) -> Result<(), Error> {
-    // Before anything is read: what changes from here on may not be in it.
-    let at = clock::now().as_millisecond();
-    write!(out, "{{\"at\":{at},\"batch\":")?;
+    out.write_all(b"\"batch\":")?;
     inert::write_json(out, &figures(batch))?;
     let (night, trouble) = whole(ledger, batch, folders).await?;
     out.write_all(b",\n\"night\":")?;

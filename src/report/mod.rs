@@ -15,6 +15,7 @@ mod trouble;
 use std::io::{self, Write};
 use std::path::PathBuf;
 
+use crate::domain::clock;
 use crate::ledger::{self, BatchView, Ledger};
 use page::Kind;
 
@@ -53,6 +54,7 @@ pub async fn write(
     out: &mut (dyn Write + Send),
 ) -> Result<(), Error> {
     page::begin(out, Kind::Report)?;
+    out.write_all(b"{")?;
     data::write(ledger, batch, folders, links, out).await?;
     page::end(out, Kind::Report)?;
     Ok(())
@@ -67,6 +69,8 @@ pub async fn write_live(
     out: &mut (dyn Write + Send),
 ) -> Result<(), Error> {
     page::begin(out, Kind::Live)?;
+    // Before anything is read: what changes from here on may not be in it.
+    write!(out, "{{\"at\":{},", clock::now().as_millisecond())?;
     data::write(ledger, batch, folders, links, out).await?;
     page::end(out, Kind::Live)?;
     Ok(())

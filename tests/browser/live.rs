@@ -140,7 +140,7 @@ async fn the_page_of_an_earlier_batch_plays_and_other_pages_get_nothing() {
 /// A page of another origin, in the same browser, which has the cookie.
 async fn others_get_nothing(chrome: &Chrome, api: &Api, home: &str) {
     chrome.go(&format!("{}/__figures", api.url())).await;
-    let body = r#"JSON.stringify({ act: 'requeue', batch: 1 })"#;
+    let body = "JSON.stringify({ act: 'requeue', batch: 1 })";
     for ask in [
         format!("fetch('{home}outputs/m/', {{ credentials: 'include' }})"),
         format!("fetch('{home}-/act', {{ method: 'POST', credentials: 'include', body: {body} }})"),

@@ -24,7 +24,6 @@ pub(crate) enum Verdict {
     /// Another suite does it; its test is named.
     Elsewhere,
     NotCovered,
-    OtherPhase,
     /// It does not hold, and everybody is told.
     Fails,
 }
@@ -105,11 +104,6 @@ impl Seen {
     pub(crate) fn not_covered(&mut self, why: &str) {
         self.said.push(format!("not covered: {why}"));
         self.verdict = Some(Verdict::NotCovered);
-    }
-
-    pub(crate) fn other_phase(&mut self, why: &str) {
-        self.said.push(why.to_owned());
-        self.verdict = Some(Verdict::OtherPhase);
     }
 }
 

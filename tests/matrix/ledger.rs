@@ -364,7 +364,7 @@ fn schemas(seen: &mut Seen) {
     // Back to the first schema, and killed on the way to the present one.
     execute(
         &path,
-        "DROP TABLE shapes; ALTER TABLE jobs DROP COLUMN shape; \
+        "DROP TABLE controls; DROP TABLE live; DROP TABLE shapes; ALTER TABLE jobs DROP COLUMN shape; \
          DELETE FROM _sqlx_migrations WHERE version > 1; PRAGMA user_version = 1",
     );
     for point in ["ledger_marked", "ledger_migrated"] {

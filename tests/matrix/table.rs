@@ -48,7 +48,6 @@ fn name(verdict: Verdict) -> &'static str {
         Verdict::Holds => "holds",
         Verdict::Elsewhere => "holds, by another suite",
         Verdict::NotCovered => "NOT COVERED",
-        Verdict::OtherPhase => "other phase",
         Verdict::Fails => "FAILS",
     }
 }

@@ -41,7 +41,7 @@ pub use fetch::Fetched;
 pub use naming::{Naming, NamingError, batch_folder};
 pub use probe::Media;
 pub use relpath::{NotBelow, RelPath};
-pub use sidecar::{Sidecar, SidecarMedia, results_of};
+pub use sidecar::{FoundSidecar, Sidecar, SidecarMedia, results_of};
 pub use sniff::{Format, Kind, sniff};
 pub use store::{Adopted, Check, Content, Draft, Placed};
 
@@ -203,6 +203,16 @@ impl Artifacts {
             .json()
             .map_err(|error| Error::io("write", &at.below(self.root()), error.into()))?;
         self.on_disk(move |store| store.write_small(&at, &json, sidecar::is_sidecar)).await
+    }
+
+    /// What stands where the sidecar of the artifact `name` belongs.
+    pub async fn find_sidecar(&self, name: &RelPath) -> Result<FoundSidecar, Error> {
+        let at = name.sidecar();
+        self.on_disk(move |store| {
+            let bytes = store.small(&at)?;
+            Ok(bytes.map_or(FoundSidecar::Missing, |bytes| FoundSidecar::read(&bytes)))
+        })
+        .await
     }
 
     /// Begins the page `name`, which appears under its name by [`Artifacts::publish_page`] only.

@@ -87,6 +87,33 @@ impl Sidecar {
     }
 }
 
+/// What stands where a sidecar belongs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum FoundSidecar {
+    /// Nothing.
+    Missing,
+    /// Something else.
+    Foreign,
+    /// A sidecar.
+    Of {
+        /// The prediction it tells of.
+        prediction: String,
+        /// The hash of the artifact it tells of, as hex.
+        sha256: String,
+    },
+}
+
+impl FoundSidecar {
+    pub(super) fn read(bytes: &[u8]) -> Self {
+        if !is_sidecar(bytes) {
+            return Self::Foreign;
+        }
+        let found: Value = serde_json::from_slice(bytes).unwrap_or_default();
+        let text = |name: &str| found[name].as_str().unwrap_or_default().to_owned();
+        Self::Of { prediction: text("prediction_id"), sha256: text("sha256") }
+    }
+}
+
 /// Whether a file that stands where a sidecar belongs is one.
 pub(super) fn is_sidecar(bytes: &[u8]) -> bool {
     let Ok(Value::Object(found)) = serde_json::from_slice(bytes) else {

@@ -1,11 +1,13 @@
 //! The end of a run: the exit code, what happened, what it cost, where the files are, what next.
 
 use std::io::Write;
+use std::path::Path;
 
 use serde_json::json;
 
 use super::context::Context;
 use super::plan::Planned;
+use super::present;
 use super::report;
 use super::status::{batch_json, write_human};
 use crate::domain::{JobState, Totals, text};
@@ -26,6 +28,8 @@ pub(super) struct Outcome {
     /// The batches as they are now.
     pub(super) views: Vec<BatchView>,
     invalid: u64,
+    /// Files of done jobs that are not there any more.
+    missing: u64,
     /// What is to be said of the reports.
     pub(super) reports: Vec<String>,
 }
@@ -61,15 +65,28 @@ impl Outcome {
         let exit = Exit::first_of(&exits);
         let reason =
             if reasons.is_empty() { exit.meaning().to_owned() } else { reasons.join("; ") };
-        Ok(Self { exit, reason, totals, views, invalid, reports: Vec::new() })
+        Ok(Self { exit, reason, totals, views, invalid, missing: 0, reports: Vec::new() })
+    }
+
+    /// Looks whether the files of done jobs are where they were put.
+    pub(super) async fn look_for_files(
+        &mut self,
+        output_dir: &Path,
+        ledger: &Ledger,
+    ) -> anyhow::Result<()> {
+        let batches = self.views.iter().filter(|view| view.files > 0).map(|view| view.id);
+        self.missing = present::missing(output_dir, ledger, batches).await?;
+        Ok(())
     }
 
     /// Prints the end.
     pub(super) fn tell(&self, cx: &mut Context) -> anyhow::Result<Exit> {
         if cx.json() {
             let batches: Vec<_> = self.views.iter().map(|view| self.json_of(view)).collect();
-            let whole =
-                json!({ "batches": batches, "exit": self.exit.code(), "reason": self.reason });
+            let whole = json!({
+                "batches": batches, "exit": self.exit.code(), "reason": self.reason,
+                "missing_files": self.missing,
+            });
             writeln!(cx.out, "{whole}")?;
             return Ok(self.exit);
         }
@@ -83,6 +100,13 @@ impl Outcome {
         let folder = cx.settings.output_dir.clone();
         if self.views.iter().any(|view| view.files > 0) {
             writeln!(cx.out, "files are in {}", folder.display())?;
+        }
+        if self.missing > 0 {
+            writeln!(
+                cx.out,
+                "WARNING: {} of done jobs not there any more, or of another size",
+                text::count(self.missing, "file")
+            )?;
         }
         for said in &self.reports {
             writeln!(cx.out, "{said}")?;
@@ -104,10 +128,7 @@ impl Outcome {
 
     /// The exact commands that go on from here.
     fn next_steps(&self, settings: &Settings) -> Vec<String> {
-        let at = match &settings.state_dir {
-            usual if *usual == Settings::default().state_dir => String::new(),
-            other => format!(" --state-dir {}", quoted(&other.to_string_lossy())),
-        };
+        let at = places(settings, false);
         let has = |state: JobState| self.views.iter().any(|view| view.tally.count(state) > 0);
         let mut steps = Vec::new();
         if has(JobState::Failed) {
@@ -117,12 +138,30 @@ impl Outcome {
         if JobState::ALL.into_iter().any(|state| state.needs_decision() && has(state)) {
             steps.push(format!("nightreel resolve{at}              (ask the API again, for free)"));
         }
+        if self.missing > 0 {
+            let places = places(settings, true);
+            steps.push(format!(
+                "nightreel verify --repair{places}    (fetches files again, for free)"
+            ));
+        }
         if JobState::ALL.into_iter().any(|state| state.is_open() && has(state)) {
             let raise = if self.exit == Exit::Budget { ", with a higher --budget" } else { "" };
             steps.push(format!("{}    (goes on where this stopped{raise})", same_command()));
         }
         steps
     }
+}
+
+/// The flags that say where things are, where that is not where they are by default.
+pub(super) fn places(settings: &Settings, outputs: bool) -> String {
+    let usual = Settings::default();
+    let flag = |name: &str, is: &Path, usual: &Path| match is == usual {
+        true => String::new(),
+        false => format!(" --{name} {}", quoted(&is.to_string_lossy())),
+    };
+    let state = flag("state-dir", &settings.state_dir, &usual.state_dir);
+    let output = flag("output-dir", &settings.output_dir, &usual.output_dir);
+    if outputs { state + &output } else { state }
 }
 
 /// The command as it was typed, to be pasted into a shell: its flags are part of what goes on.
@@ -201,5 +240,9 @@ pub(super) async fn already_done(cx: &mut Context, plans: &[Planned]) -> anyhow:
         Some(ledger) => report::without_run(&cx.settings, ledger, &views).await,
         None => Vec::new(),
     };
-    Outcome { exit, reason, totals, views, invalid, reports }.tell(cx)
+    let mut outcome = Outcome { exit, reason, totals, views, invalid, missing: 0, reports };
+    if let Some(ledger) = &ledger {
+        outcome.look_for_files(&cx.settings.output_dir, ledger).await?;
+    }
+    outcome.tell(cx)
 }

@@ -14,6 +14,7 @@ mod manifests;
 mod models;
 mod new;
 mod plan;
+mod present;
 mod repair;
 mod report;
 mod requeue;

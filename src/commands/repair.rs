@@ -10,13 +10,13 @@ use tokio_util::sync::CancellationToken;
 use super::Context;
 use super::run;
 use super::simulate::Simulation;
-use super::verify::{self, Found};
-use crate::artifacts::{Artifacts, RelPath};
+use super::verify::{self, Bad, Damage, Found};
+use crate::artifacts::{Artifacts, FetchSettings, RelPath};
 use crate::atlas::Api;
 use crate::domain::{Digest, JobState, text};
 use crate::exit::Exit;
 use crate::ledger::{JobId, Ledger, Ownership, RunId};
-use crate::runner::{self, Gate, Parts, Signals};
+use crate::runner::{self, Gate, Parts, Signals, sidecar_of};
 
 /// Repairs what it can and verifies again.
 pub(super) async fn repair(
@@ -29,7 +29,13 @@ pub(super) async fn repair(
     let ledger = Ledger::open(&cx.ledger_path()).await?;
     let found = verify::inspect(cx, &ledger, batch).await?;
     if found.bad.is_empty() {
-        return verify::tell(cx, &found);
+        return verify::tell(cx, &found, true);
+    }
+    write_sidecars(cx, &ledger, &found).await?;
+    if !found.bad.iter().any(is_fetched) {
+        let exit = conclude(cx, &ledger, batch, &found).await;
+        ledger.close().await;
+        return exit;
     }
     let (api, simulator) = Simulation::api(simulation, cx).await?;
     let fetched = fetch_again(cx, &ledger, &api, &found).await;
@@ -40,6 +46,34 @@ pub(super) async fn repair(
     let exit = conclude(cx, &ledger, batch, &found).await;
     ledger.close().await;
     exit
+}
+
+/// Whether a download mends it.
+fn is_fetched(bad: &Bad) -> bool {
+    matches!(bad.damage, Damage::Missing | Damage::Altered)
+}
+
+/// Sidecars are made of what the ledger has: that asks nobody.
+async fn write_sidecars(cx: &mut Context, ledger: &Ledger, found: &Found) -> anyhow::Result<()> {
+    let lacking: BTreeSet<JobId> =
+        found.bad.iter().filter(|bad| bad.damage == Damage::Sidecar).map(|bad| bad.job).collect();
+    if lacking.is_empty() {
+        return Ok(());
+    }
+    let artifacts = Artifacts::open(&cx.settings.output_dir, FetchSettings::default())?;
+    for job in lacking {
+        let Some(paid) = ledger.paid_job(job).await? else { continue };
+        for file in ledger.artifacts_of(job).await? {
+            let (Ok(name), Some(sidecar)) = (RelPath::parse(&file.path), sidecar_of(&paid, &file))
+            else {
+                continue;
+            };
+            if let Err(error) = artifacts.write_sidecar(&name, &sidecar).await {
+                writeln!(cx.err, "{}", text::visible(&error.to_string()))?;
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Puts the jobs back to polling and lets the lanes bring them to `done` again.
@@ -53,14 +87,14 @@ async fn fetch_again(
     let name = format!("repair-{}", uuid::Uuid::now_v7());
     let run = ledger.begin_run(&name).await?;
     let mut jobs = BTreeSet::new();
-    for bad in &found.bad {
+    for bad in found.bad.iter().filter(|bad| is_fetched(bad)) {
         let mine = ledger.paid_job(bad.job).await?.is_some_and(|paid| paid.origin == api.origin());
         if !mine {
             let (batch, key) = (text::visible(&bad.name.0), text::visible(&bad.name.1));
             writeln!(cx.err, "{batch}/{key}: made at another API, left as it is")?;
             continue;
         }
-        if bad.altered {
+        if bad.damage == Damage::Altered {
             let aside = artifacts.move_aside(&RelPath::parse(&bad.path)?).await?;
             writeln!(cx.err, "{} is kept as {aside}", text::visible(&bad.path))?;
         }
@@ -117,7 +151,8 @@ async fn conclude(
     before: &Found,
 ) -> anyhow::Result<Exit> {
     let after = verify::inspect(cx, ledger, batch).await?;
-    let jobs: BTreeSet<JobId> = before.bad.iter().map(|bad| bad.job).collect();
+    let fetched = before.bad.iter().filter(|bad| is_fetched(bad));
+    let jobs: BTreeSet<JobId> = fetched.map(|bad| bad.job).collect();
     let mut lost = false;
     for job in jobs {
         let names = before.bad.iter().find(|bad| bad.job == job).map(|bad| bad.name.clone());
@@ -144,7 +179,7 @@ async fn conclude(
             writeln!(cx.err, "{label}: the API gives another file now; it is stored and recorded")?;
         }
     }
-    let exit = verify::tell(cx, &after)?;
+    let exit = verify::tell(cx, &after, true)?;
     Ok(if lost { Exit::NeedsDecision } else { exit })
 }
 

@@ -205,6 +205,7 @@ impl Night {
         ledger.end_run(run, outcome.exit.code(), &outcome.reason).await.ok();
         kill_point("run_ended");
         // The folder as the run knew it: what stands in its place by now is not ours to write to.
+        outcome.look_for_files(artifacts.root(), &ledger).await.ok();
         outcome.reports =
             report::after_run(&cx.settings, &artifacts, &ledger, &outcome.views).await;
         announce(&events, &name, &outcome).await;

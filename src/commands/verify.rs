@@ -2,11 +2,11 @@
 
 use serde_json::json;
 
-use super::Context;
-use crate::artifacts::{Artifacts, Check, Content, FetchSettings, RelPath};
+use super::{Context, finish};
+use crate::artifacts::{Artifacts, Check, Content, Error, FetchSettings, FoundSidecar, RelPath};
 use crate::domain::{Digest, JobState, text};
 use crate::exit::Exit;
-use crate::ledger::{ArtifactView, BatchId, JobFilter, JobId, Ledger};
+use crate::ledger::{ArtifactView, BatchId, JobFilter, JobId, JobView, Ledger};
 
 /// Jobs whose files are read at a time.
 const PAGE: u32 = 200;
@@ -28,18 +28,31 @@ pub(super) struct Bad {
     pub(super) name: (String, String),
     /// The file, relative to the output folder; empty where none is recorded.
     pub(super) path: String,
-    /// Whether something stands in its place.
-    pub(super) altered: bool,
+    /// What is there instead.
+    pub(super) damage: Damage,
     /// The hash it should have.
     pub(super) sha256: Option<Digest>,
     problem: String,
+}
+
+/// What is wrong with a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Damage {
+    /// Nothing is in its place.
+    Missing,
+    /// Another content is.
+    Altered,
+    /// Something is that cannot be read, or is no file: nobody but the user may move it.
+    InTheWay,
+    /// The artifact has no sidecar, or that of another one.
+    Sidecar,
 }
 
 /// Reads every recorded file and compares it.
 pub(super) async fn verify(cx: &mut Context, batch: Option<&str>) -> anyhow::Result<Exit> {
     let ledger = cx.need_ledger().await?;
     let found = inspect(cx, &ledger, batch).await?;
-    tell(cx, &found)
+    tell(cx, &found, false)
 }
 
 /// Reads every recorded file of every done job.
@@ -71,63 +84,102 @@ pub(super) async fn inspect(
         let Some(last) = jobs.last() else { break };
         after = last.id;
         for job in &jobs {
-            let files = ledger.artifacts_of(job.id).await?;
-            if files.is_empty() {
-                found.bad.push(Bad {
-                    job: job.id,
-                    name: (job.batch.clone(), job.key.clone()),
-                    path: String::new(),
-                    altered: false,
-                    sha256: None,
-                    problem: "the ledger records no file".to_owned(),
-                });
-            }
-            for file in files {
-                match problem(artifacts.as_ref(), &file).await? {
-                    None => found.sound += 1,
-                    Some((altered, problem)) => found.bad.push(Bad {
-                        job: job.id,
-                        name: file.name,
-                        path: file.path,
-                        altered,
-                        sha256: Some(file.sha256),
-                        problem,
-                    }),
-                }
-            }
+            found.bad.extend(look(artifacts.as_ref(), ledger, job, &mut found.sound).await?);
         }
     }
     Ok(found)
 }
 
-/// What is wrong with a file, and whether something stands in its place.
-async fn problem(
+/// What is wrong with the files of one job.
+async fn look(
     artifacts: Option<&Artifacts>,
-    file: &ArtifactView,
-) -> anyhow::Result<Option<(bool, String)>> {
-    let content = Content { bytes: file.bytes, sha256: file.sha256 };
-    let state = match (artifacts, RelPath::parse(&file.path)) {
-        (Some(artifacts), Ok(name)) => artifacts.check(&name, content).await?,
-        _ => Check::Missing,
+    ledger: &Ledger,
+    job: &JobView,
+    sound: &mut u64,
+) -> anyhow::Result<Vec<Bad>> {
+    let bad = |path: String, sha256, (damage, problem)| Bad {
+        job: job.id,
+        name: (job.batch.clone(), job.key.clone()),
+        path,
+        damage,
+        sha256,
+        problem,
     };
-    Ok(match state {
-        Check::Sound => None,
-        Check::Missing => Some((false, "missing".to_owned())),
-        Check::Differs { bytes, .. } if bytes != file.bytes => {
-            Some((true, format!("has {bytes} bytes instead of {}", file.bytes)))
+    let files = ledger.artifacts_of(job.id).await?;
+    let mut all = Vec::new();
+    if files.is_empty() {
+        let problem = (Damage::Missing, "the ledger records no file".to_owned());
+        all.push(bad(String::new(), None, problem));
+    }
+    for file in files {
+        match problem(artifacts, &file).await {
+            None => *sound += 1,
+            Some(problem) => all.push(bad(file.path.clone(), Some(file.sha256), problem)),
         }
-        Check::Differs { sha256, .. } => {
-            Some((true, format!("has been altered: sha256 {sha256} instead of {}", file.sha256)))
+        if let Some((path, problem)) = beside(artifacts, job, &file).await {
+            all.push(bad(path, Some(file.sha256), problem));
         }
-    })
+    }
+    Ok(all)
 }
 
-/// Prints what was found.
-pub(super) fn tell(cx: &mut Context, found: &Found) -> anyhow::Result<Exit> {
+/// What is wrong with a file. Whatever the disk has against looking at one keeps nobody from looking
+/// at the others.
+async fn problem(artifacts: Option<&Artifacts>, file: &ArtifactView) -> Option<(Damage, String)> {
+    let content = Content { bytes: file.bytes, sha256: file.sha256 };
+    let state = match (artifacts, RelPath::parse(&file.path)) {
+        (Some(artifacts), Ok(name)) => artifacts.check(&name, content).await,
+        _ => Ok(Check::Missing),
+    };
+    match state {
+        Ok(Check::Sound) => None,
+        Ok(Check::Missing) => Some((Damage::Missing, "missing".to_owned())),
+        Ok(Check::Differs { bytes, .. }) if bytes != file.bytes => {
+            Some((Damage::Altered, format!("has {bytes} bytes instead of {}", file.bytes)))
+        }
+        Ok(Check::Differs { sha256, .. }) => {
+            let problem = format!("has been altered: sha256 {sha256} instead of {}", file.sha256);
+            Some((Damage::Altered, problem))
+        }
+        Err(error) => Some(in_the_way(&error)),
+    }
+}
+
+fn in_the_way(error: &Error) -> (Damage, String) {
+    (Damage::InTheWay, format!("cannot be looked at, move it away: {error}"))
+}
+
+/// What is wrong with a file's sidecar, with its path.
+async fn beside(
+    artifacts: Option<&Artifacts>,
+    job: &JobView,
+    file: &ArtifactView,
+) -> Option<(String, (Damage, String))> {
+    let name = RelPath::parse(&file.path).ok()?;
+    let problem = match artifacts?.find_sidecar(&name).await {
+        Ok(FoundSidecar::Of { prediction, sha256 }) => {
+            let is_its = job.prediction.as_ref().is_none_or(|it| *it == prediction)
+                && sha256 == file.sha256.hex();
+            if is_its {
+                return None;
+            }
+            (Damage::Sidecar, "is the sidecar of another file".to_owned())
+        }
+        Ok(FoundSidecar::Missing) => (Damage::Sidecar, "the sidecar is missing".to_owned()),
+        Ok(FoundSidecar::Foreign) => {
+            (Damage::InTheWay, "stands where a sidecar belongs, move it away".to_owned())
+        }
+        Err(error) => in_the_way(&error),
+    };
+    Some((name.sidecar().to_string(), problem))
+}
+
+/// Prints what was found, or what is left of it after all that could be repaired was.
+pub(super) fn tell(cx: &mut Context, found: &Found, repaired: bool) -> anyhow::Result<Exit> {
     for bad in &found.bad {
         report(cx, bad)?;
     }
-    conclude(cx, found)
+    conclude(cx, found, repaired)
 }
 
 fn report(cx: &mut Context, bad: &Bad) -> anyhow::Result<()> {
@@ -150,7 +202,7 @@ fn report(cx: &mut Context, bad: &Bad) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn conclude(cx: &mut Context, found: &Found) -> anyhow::Result<Exit> {
+fn conclude(cx: &mut Context, found: &Found, repaired: bool) -> anyhow::Result<Exit> {
     if cx.json() {
         let line = json!({ "sound": found.sound, "bad": found.bad.len() });
         writeln!(cx.out, "{line}")?;
@@ -160,6 +212,13 @@ fn conclude(cx: &mut Context, found: &Found) -> anyhow::Result<Exit> {
             "{} sound, {} missing or altered",
             text::count(found.sound, "file"),
             found.bad.len()
+        )?;
+    }
+    if !found.bad.is_empty() && !repaired && !cx.json() {
+        let places = finish::places(&cx.settings, true);
+        writeln!(
+            cx.out,
+            "next: nightreel verify --repair{places}    (fetches them again, for free)"
         )?;
     }
     Ok(if found.bad.is_empty() { Exit::Done } else { Exit::NeedsDecision })

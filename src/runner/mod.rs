@@ -44,6 +44,7 @@ pub use rate::Rate;
 pub use shared::{Limits, Parts, Shared};
 pub use shutdown::Signals;
 pub use slots::{Slot, Slots};
+pub use store::sidecar_of;
 
 /// Runs every lane until all that can be done is done, or the gate says to leave. Returns once no
 /// POST is under way and every outcome is recorded, with how the run stands then.

@@ -181,11 +181,10 @@ fn plan(name: &RelPath, file: &Fetched, index: usize) -> Result<NewArtifact, Err
 
 /// Sidecars, `done`, and the news.
 async fn finish(shared: &Shared, paid: &Paid, recorded: &[ArtifactView]) -> Result<Stored, Error> {
-    let completed_at = paid.completed_at.unwrap_or_else(clock::now);
-    let seconds = clock::between(paid.accepted_at, completed_at).as_secs();
+    let seconds = took(paid).1;
     for record in recorded {
         let Ok(name) = RelPath::parse(&record.path) else { continue };
-        let Some(sidecar) = sidecar(paid, record, (completed_at, seconds)) else { continue };
+        let Some(sidecar) = sidecar_of(paid, record) else { continue };
         match shared.artifacts.write_sidecar(&name, &sidecar).await {
             Ok(()) => {}
             // Somebody's own file has that name; the artifact itself is safe.
@@ -213,11 +212,16 @@ async fn finish(shared: &Shared, paid: &Paid, recorded: &[ArtifactView]) -> Resu
     Ok(Stored::Done)
 }
 
-fn sidecar(
-    paid: &Paid,
-    record: &ArtifactView,
-    (completed_at, seconds): (Timestamp, u64),
-) -> Option<Sidecar> {
+/// When a paid generation ended, and how many seconds it took.
+fn took(paid: &Paid) -> (Timestamp, u64) {
+    let completed_at = paid.completed_at.unwrap_or_else(clock::now);
+    (completed_at, clock::between(paid.accepted_at, completed_at).as_secs())
+}
+
+/// The sidecar of a file, from the ledger alone; `None` where that has no description of the file.
+#[must_use]
+pub fn sidecar_of(paid: &Paid, record: &ArtifactView) -> Option<Sidecar> {
+    let (completed_at, seconds) = took(paid);
     let media = serde_json::from_str(&record.media).ok()?;
     Some(Sidecar {
         key: paid.job.key.clone(),

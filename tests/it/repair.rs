@@ -64,3 +64,73 @@ fn sound_files_need_no_repair_and_no_key() {
     let repaired = story.nightreel(["verify", "--repair"]).end();
     assert_eq!(repaired.code(), 0, "{repaired}");
 }
+
+#[test]
+fn what_is_no_file_is_named_left_alone_and_keeps_nobody_from_the_others() {
+    let (story, api) = finished(QUICK);
+    let at = |name: &str| story.path(&format!("outputs/m/{name}"));
+    fs::remove_file(at("job-0001.mp4")).unwrap();
+    fs::create_dir(at("job-0001.mp4")).unwrap();
+    fs::remove_file(at("job-0002.mp4")).unwrap();
+    std::os::unix::fs::symlink("/etc/hostname", at("job-0002.mp4")).unwrap();
+    fs::remove_file(at("job-0003.mp4")).unwrap();
+    let fifo = std::process::Command::new("mkfifo").arg(at("job-0003.mp4")).status().unwrap();
+    assert!(fifo.success());
+    fs::remove_file(at("job-0004.mp4")).unwrap();
+    let found = story.nightreel(["verify"]).end();
+    assert_eq!(found.code(), 4, "{found}");
+    for key in [
+        "job-0001.mp4 cannot",
+        "job-0002.mp4 cannot",
+        "job-0003.mp4 cannot",
+        "job-0004.mp4 missing",
+    ] {
+        assert!(found.out.contains(key), "{key}: {found}");
+    }
+    assert!(found.out.contains("next: nightreel verify --repair "), "{found}");
+    let repaired = story.nightreel(["verify", "--repair"]).at(&api).end();
+    assert_eq!(repaired.code(), 4, "{repaired}");
+    assert!(repaired.out.contains("1 file sound, 3 missing or altered"), "{repaired}");
+    assert!(at("job-0001.mp4").is_dir() && at("job-0002.mp4").is_symlink(), "they are the user's");
+    api.book().assert_paid_once(4);
+}
+
+#[test]
+fn sidecars_are_written_again_from_the_ledger_without_asking_anybody() {
+    let (story, _api) = finished(QUICK);
+    let at = |name: &str| story.path(&format!("outputs/m/{name}"));
+    let was = fs::read(at("job-0001.json")).unwrap();
+    fs::remove_file(at("job-0001.json")).unwrap();
+    fs::copy(at("job-0003.json"), at("job-0002.json")).unwrap();
+    write(&story, "outputs/m/job-0004.json", b"my own notes");
+    let found = story.nightreel(["verify"]).end();
+    assert_eq!(found.code(), 4, "{found}");
+    for said in [
+        "job-0001.json the sidecar is missing",
+        "job-0002.json is the sidecar of another file",
+        "job-0004.json stands where a sidecar belongs",
+    ] {
+        assert!(found.out.contains(said), "{said}: {found}");
+    }
+    let repaired = story.nightreel(["verify", "--repair"]).end();
+    assert_eq!(repaired.code(), 4, "the notes are the user's: {repaired}");
+    assert_eq!(fs::read(at("job-0001.json")).unwrap(), was);
+    assert_eq!(fs::read(at("job-0004.json")).unwrap(), b"my own notes");
+    fs::remove_file(at("job-0004.json")).unwrap();
+    assert_eq!(story.nightreel(["verify", "--repair"]).end().code(), 0);
+    story.verify();
+}
+
+#[test]
+fn a_run_notices_files_that_are_gone() {
+    let (story, api) = finished(QUICK);
+    fs::remove_file(story.path("outputs/m/job-0001.mp4")).unwrap();
+    write(&story, "outputs/m/job-0002.mp4", b"short");
+    let ended = story.run(&api).end();
+    assert_eq!(ended.code(), 0, "{ended}");
+    assert!(ended.out.contains("WARNING: 2 files of done jobs"), "{ended}");
+    assert!(ended.out.contains("next: nightreel verify --repair"), "{ended}");
+    let json = story.run(&api).with(["--format", "json"]).end().json();
+    assert_eq!(json["missing_files"], 2, "{json}");
+    api.book().assert_paid_once(4);
+}

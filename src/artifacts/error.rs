@@ -44,6 +44,14 @@ pub enum Error {
     /// Something below the output folder is a symbolic link, which nothing is written through.
     #[error("`{}` is a symbolic link; nothing is written through links below the output folder, so replace it by a real folder", .0.display())]
     Symlink(PathBuf),
+    /// Something else has the place of a folder.
+    #[error("`{}` is {what}, where a folder is needed for outputs; move it away, or choose another --output-dir", path.display())]
+    NotAFolder {
+        /// Where.
+        path: PathBuf,
+        /// What is there.
+        what: &'static str,
+    },
     /// The folder at the root's path is not the one that was opened.
     #[error("the output folder `{}` has vanished or was replaced during the run; put it back and run the same command again", .0.display())]
     RootReplaced(PathBuf),

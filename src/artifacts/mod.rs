@@ -242,6 +242,12 @@ impl Artifacts {
         self.on_disk(|store| store.require_room(0, RESERVE)).await
     }
 
+    /// Refuses where something else has the place of a folder below: before anything is paid for.
+    pub async fn require_folder(&self, folder: &RelPath) -> Result<(), Error> {
+        let folder = folder.clone();
+        self.on_disk(move |store| store.tree().find(&folder).map(|_| ())).await
+    }
+
     /// Bytes that may still be written to the output folder's disk.
     pub async fn free_space(&self) -> Result<u64, Error> {
         self.on_disk(store::Store::free_space).await

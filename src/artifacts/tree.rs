@@ -22,8 +22,10 @@ pub(super) struct Tree {
 impl Tree {
     /// Makes the folder if need be, and proves that files can be made, synced and removed in it.
     pub(super) fn open(path: &Path) -> Result<Self, Error> {
-        fs::create_dir_all(path)
-            .map_err(|cause| Error::io("create the output folder", path, cause))?;
+        fs::create_dir_all(path).map_err(|cause| match what_stands(path) {
+            Some(what) => Error::NotAFolder { path: path.to_owned(), what },
+            None => Error::io("create the output folder", path, cause),
+        })?;
         let path = path
             .canonicalize()
             .map_err(|cause| Error::io("find the output folder", path, cause))?;
@@ -102,6 +104,9 @@ impl Tree {
         if parent.is_link(at.file_name()) {
             return Error::Symlink(self.full(at));
         }
+        if cause.kind() == io::ErrorKind::NotADirectory {
+            return Error::NotAFolder { path: self.full(at), what: "a file" };
+        }
         Error::io("open", &self.full(at), cause)
     }
 
@@ -113,6 +118,16 @@ impl Tree {
     fn note_durable(&self, path: &RelPath) {
         let mut durable = self.durable.lock().unwrap_or_else(PoisonError::into_inner);
         durable.insert(path.clone());
+    }
+}
+
+/// What has a folder's place, where it is none.
+fn what_stands(path: &Path) -> Option<&'static str> {
+    let found = fs::symlink_metadata(path).ok()?;
+    match found.is_symlink() {
+        true if !path.exists() => Some("a link that leads nowhere"),
+        true => Some("a link to a file"),
+        false => found.is_file().then_some("a file"),
     }
 }
 

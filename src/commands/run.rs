@@ -14,6 +14,7 @@ use super::manifests::{self, Opened};
 use super::plan::{self, Asked, Plans};
 use super::simulate::Simulation;
 use super::{dashboard, enqueue, files, finish, knowledge, report, simulate, sink};
+use crate::artifacts::batch_folder;
 use crate::atlas::Api;
 use crate::cli::{Common, RunArgs};
 use crate::domain::{Endpoint, Event, EventKind, Origin, clock, kill_point, text};
@@ -154,6 +155,9 @@ impl Night {
     ) -> anyhow::Result<Exit> {
         let artifacts = cx.artifacts(api.base_url())?;
         artifacts.require_room().await?;
+        for plan in &self.plans.batches {
+            artifacts.require_folder(&batch_folder(&plan.batch)?).await?;
+        }
         for folder in [cx.settings.state_dir.as_path(), artifacts.root()] {
             sync_above(folder)?;
         }

@@ -181,7 +181,8 @@ impl Ledger {
               WHERE j.batch_id = ?1) AS first_at, \
              (SELECT max(updated_at) FROM jobs WHERE batch_id = ?1) AS last_at, \
              count(*) AS files, coalesce(sum(bytes), 0) AS bytes FROM artifacts f \
-             JOIN jobs j ON j.id = f.job_id WHERE j.batch_id = ?1 AND f.state = 'stored'",
+             JOIN jobs j ON j.id = f.job_id WHERE j.batch_id = ?1 AND j.state = 'done' \
+             AND f.state = 'stored'",
         )
         .bind(id.0)
         .fetch_one(self.readers())

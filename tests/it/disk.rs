@@ -128,3 +128,27 @@ fn a_run_that_could_not_open_its_files_does_not_begin() {
     assert!(said.contains("may open 40 files only") && said.contains("ulimit -n"), "{said}");
     assert_eq!(run(128).status.code(), Some(0), "what is asked for is enough");
 }
+
+#[test]
+fn what_has_the_place_of_an_output_folder_is_found_before_anything_is_paid() {
+    let story = Story::of_jobs(1);
+    let api = crate::api::Api::start(&story, "[latency]\nkind = \"fixed\"\nlength = \"10ms\"\n");
+    let link = |to: &str, at: &str| std::os::unix::fs::symlink(to, story.path(at)).unwrap();
+    let refused = |said: &str| {
+        let ended = story.run(&api).end();
+        assert_eq!(ended.code(), 1, "{said}: {ended}");
+        assert!(ended.err.contains(said), "{said}: {ended}");
+    };
+    link("/nowhere/at/all", "outputs");
+    refused("`outputs` is a link that leads nowhere, where a folder is needed");
+    std::fs::remove_file(story.path("outputs")).unwrap();
+    story.file("outputs", "mine");
+    refused("`outputs` is a file, where a folder is needed");
+    std::fs::remove_file(story.path("outputs")).unwrap();
+    story.file("outputs/m", "mine");
+    refused("/outputs/m` is a file, where a folder is needed");
+    std::fs::remove_file(story.path("outputs/m")).unwrap();
+    link("/tmp", "outputs/m");
+    refused("/outputs/m` is a symbolic link");
+    assert_eq!(api.figures().submits, 0);
+}

@@ -55,6 +55,7 @@ fn a_prediction_that_is_gone_is_said_and_not_bought_again() {
     let repaired = story.nightreel(["verify", "--repair"]).at(&api).end();
     assert_eq!(repaired.code(), 4, "{repaired}");
     assert!(repaired.err.contains("m/job-0001: not repaired, it is lost_output"), "{repaired}");
+    assert_eq!(story.status()["artifacts"]["files"], 3, "a lost file is none");
     assert_eq!(api.book().charges().count(), charges);
 }
 

@@ -62,9 +62,17 @@ impl Outcome {
             Totals::default()
         });
         exits.extend(exits_of(&views, invalid));
+        let waits: u64 = plans.iter().map(|plan| plan.summary.waits).sum();
+        if waits > 0 {
+            exits.push(Exit::NeedsDecision);
+            reasons.push(format!(
+                "{} changed while the job was at the API, and had its old result collected; the same \
+                 command makes it anew",
+                text::count(waits, "row")
+            ));
+        }
         let exit = Exit::first_of(&exits);
-        let reason =
-            if reasons.is_empty() { exit.meaning().to_owned() } else { reasons.join("; ") };
+        let reason = if reasons.is_empty() { meaning(exit, &views) } else { reasons.join("; ") };
         Ok(Self { exit, reason, totals, views, invalid, missing: 0, reports: Vec::new() })
     }
 
@@ -179,6 +187,15 @@ fn quoted(word: &str) -> String {
     format!("'{}'", text::visible(word).replace('\'', r"'\''"))
 }
 
+/// An exit code in words. Canceled jobs are nobody's failure, but they are not done either.
+fn meaning(exit: Exit, views: &[BatchView]) -> String {
+    let canceled: u64 = views.iter().map(|view| view.tally.count(JobState::Canceled)).sum();
+    match (exit, canceled) {
+        (Exit::Done, 1..) => format!("every job is done but {canceled} canceled"),
+        _ => exit.meaning().to_owned(),
+    }
+}
+
 /// A stop's own exit code.
 fn exit_of(stop: &Stop) -> Exit {
     match stop {
@@ -229,8 +246,8 @@ pub(super) async fn already_done(cx: &mut Context, plans: &[Planned]) -> anyhow:
     let invalid = plans.iter().map(|plan| plan.summary.rows.of(Action::Invalid)).sum();
     let exit = Exit::first_of(&exits_of(&views, invalid));
     let reason = match exit {
-        Exit::Done => "nothing to do, every job is done".to_owned(),
-        other => format!("nothing to do: {}", other.meaning()),
+        Exit::Done => format!("nothing to do, {}", meaning(exit, &views)),
+        other => format!("nothing to do: {}", meaning(other, &views)),
     };
     if !cx.json() {
         writeln!(cx.out, "{reason}; 0 submissions")?;

@@ -8,7 +8,7 @@ use crate::domain::{AttemptState, JobState};
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The database refused or failed.
-    #[error("the ledger failed while {doing}: {source}")]
+    #[error("the ledger failed while {doing}: {}", word(source))]
     Database {
         /// What was being done.
         doing: &'static str,
@@ -16,10 +16,7 @@ pub enum Error {
         source: sqlx::Error,
     },
     /// A group of changes could not be made durable; none of it happened.
-    #[error(
-        "the ledger could not make a change durable ({reason}); nothing more is submitted. \
-         Free space or repair the disk, then run the same command again"
-    )]
+    #[error("the ledger could not make a change durable, nothing more is submitted: {reason}")]
     NotDurable {
         /// The database's own word.
         reason: String,
@@ -194,6 +191,22 @@ impl Error {
                 | Self::Closed
         )
     }
+}
+
+/// SQLite's own word and what to do about it, without those of the layers that passed it on.
+pub(super) fn word(source: &sqlx::Error) -> String {
+    let told = source.to_string();
+    let word = told.rsplit_once("error returned from database: ").map_or(&*told, |(_, word)| word);
+    // Result codes 13 and 10 (sqlite.org/rescode.html): nothing of the change happened.
+    if word.contains("database or disk is full") {
+        return format!("no space is left ({word}); make room, then run the same command again");
+    }
+    if word.contains("disk I/O error") {
+        return format!(
+            "the disk does not work ({word}); repair it, then run the same command again"
+        );
+    }
+    word.to_owned()
 }
 
 /// The result of a ledger call.

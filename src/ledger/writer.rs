@@ -10,7 +10,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::error::{Error, Result};
+use super::error::{Error, Result, word};
 use super::tally::{Effect, Tally};
 use crate::domain::{Timestamp, clock, kill_point};
 
@@ -218,7 +218,7 @@ impl Task {
         let Err(source) = self.execute("COMMIT").await else {
             return Ok(());
         };
-        let reason = source.to_string();
+        let reason = word(&source);
         self.execute("ROLLBACK").await.unwrap_or_default();
         Err(Error::NotDurable { reason })
     }

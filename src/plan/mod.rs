@@ -96,6 +96,8 @@ pub struct PlannedRow {
     pub source: &'static str,
     /// Whether the price will be spent by this run.
     pub costs: bool,
+    /// Whether its change waits for a later run, as this one has its old result to collect.
+    pub waits: bool,
     /// The job of the ledger it stands for.
     pub known: Option<Known>,
     /// The mistakes that keep it from running.
@@ -247,7 +249,9 @@ fn judge(
         None if costs && mistakes.is_empty() => prices.of(&spec),
         None => unasked,
     };
-    PlannedRow { spec, action, reason, price, source, costs, known, mistakes }
+    let differs = known.as_ref().is_some_and(|known| looked.differs(known));
+    let waits = differs && on_change == OnChange::Rerun && action != Action::Changed;
+    PlannedRow { spec, action, reason, price, source, costs, waits, known, mistakes }
 }
 
 /// A diagnostic's file name for a manifest.

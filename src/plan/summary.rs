@@ -87,6 +87,8 @@ pub struct Summary {
     models: BTreeSet<String>,
     /// Local files that rows refer to, each content once, with their bytes.
     pub media: BTreeMap<String, u64>,
+    /// Rows whose change waits for a later run.
+    pub waits: u64,
     /// The first row that the budget leaves no room for: its number and key.
     pub budget_ends: Option<(u64, String)>,
     hasher: Hasher,
@@ -108,6 +110,7 @@ impl Summary {
     fn add_row(&mut self, row: &PlannedRow) {
         self.note(&row.mistakes);
         self.rows.add(row.action);
+        self.waits += u64::from(row.waits);
         self.digest(row);
         if row.action == Action::OverBudget && self.budget_ends.is_none() {
             self.budget_ends = Some((row.spec.row, row.spec.key.clone()));

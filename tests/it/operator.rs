@@ -136,9 +136,11 @@ fn canceled_jobs_are_not_submitted() {
     assert_eq!(story.run(&api).with(["--concurrency", "1"]).end().code(), 6);
     let canceled = story.nightreel(["cancel", "job-0002", "m/job-0003"]).end();
     assert_eq!(canceled.code(), 0, "{canceled}");
-    story.run(&api).end();
+    assert_eq!(story.run(&api).end().code(), 0);
     let jobs = story.status()["jobs"].clone();
     assert_eq!((&jobs["done"], &jobs["canceled"]), (&4.into(), &2.into()), "{jobs}");
+    let again = story.run(&api).end();
+    assert!(again.out.contains("every job is done but 2 canceled"), "{again}");
     api.book().assert_paid_once(4);
 }
 

@@ -82,6 +82,25 @@ fn a_changed_row_is_refused_kept_or_run_again_as_the_user_says() {
 }
 
 #[test]
+fn a_row_that_changes_while_its_job_is_at_the_api_is_made_anew_by_the_next_run() {
+    let story = Story::new();
+    let api = Api::start(&story, "[latency]\nkind = \"fixed\"\nlength = \"1s\"\n");
+    story.file("m.csv", format!("id,model,prompt\na,{MODEL},one\n"));
+    let mut running = story.run(&api).start();
+    assert!(running.until(|| story.count_events("prediction_accepted") == 1));
+    running.signal(rustix::process::Signal::INT);
+    assert_eq!(running.end().code(), 130);
+    story.file("m.csv", format!("id,model,prompt\na,{MODEL},another\n"));
+    let first = story.run(&api).with(["--changed", "rerun"]).end();
+    assert_eq!(first.code(), 4, "its result is not the row's: {first}");
+    assert!(first.out.contains("1 row changed while the job was at the API"), "{first}");
+    run(&story, &api, &["--changed", "rerun"]);
+    let kept = api.book().kept();
+    assert_eq!(kept.into_iter().collect::<Vec<_>>(), [("another".into(), 1), ("one".into(), 1)]);
+    run(&story, &api, &[]);
+}
+
+#[test]
 fn a_manifest_may_come_from_standard_input() {
     let story = Story::new();
     let api = Api::start(&story, QUICK);

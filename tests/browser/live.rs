@@ -6,7 +6,7 @@ use std::path::Path;
 use serde_json::Value;
 
 use crate::api::Api;
-use crate::chrome::{Chrome, DESK, is_wanted};
+use crate::chrome::{Chrome, DESK, Look, is_wanted};
 use crate::process::Running;
 use crate::shown::EVIL;
 use crate::story::Story;
@@ -59,6 +59,7 @@ async fn the_dashboard_keeps_up_with_a_run_and_rules_it() {
     chrome.ask::<bool>("(scrollTo(0, 0), true)").await;
 
     pause_and_resume(&chrome).await;
+    pictures(&url).await;
     chrome.until("!document.querySelector('.requeue-all').hidden").await;
     chrome.click(".requeue-all").await;
     chrome.until(&format!("{SAID}.includes('1 job back to pending')")).await;
@@ -134,7 +135,6 @@ async fn the_page_of_an_earlier_batch_plays_and_other_pages_get_nothing() {
     chrome.click("#detail .requeue").await;
     chrome.until(&format!("{SAID}.includes('the next run submits them')")).await;
     assert_eq!(story.status()["jobs"]["pending"], 1);
-    picture(&chrome).await;
 }
 
 /// A page of another origin, in the same browser, which has the cookie.
@@ -175,9 +175,18 @@ async fn others_get_nothing(chrome: &Chrome, api: &Api, home: &str) {
 }
 
 /// For the documents, where `NIGHTREEL_PICTURES` names a folder.
-async fn picture(chrome: &Chrome) {
+async fn pictures(url: &str) {
     let Some(folder) = std::env::var_os("NIGHTREEL_PICTURES") else { return };
     let at = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
-    let mut file = std::fs::File::create(at.join("dashboard-light.png")).unwrap();
-    std::io::Write::write_all(&mut file, &chrome.picture().await).unwrap();
+    let light = Look { width: 1280, height: 1000, dark: false };
+    let phone = Look { width: 500, height: 1100, dark: false };
+    for (name, look) in [("light", light), ("dark", Look { dark: true, ..light }), ("phone", phone)]
+    {
+        let chrome = Chrome::open(look).await;
+        chrome.go(url).await;
+        chrome.until("document.querySelector('.pause')").await;
+        chrome.until("document.querySelectorAll('#charts svg').length > 2").await;
+        let mut file = std::fs::File::create(at.join(format!("dashboard-{name}.png"))).unwrap();
+        std::io::Write::write_all(&mut file, &chrome.picture().await).unwrap();
+    }
 }

@@ -163,9 +163,9 @@ impl Outcome {
 /// The flags that say where things are, where that is not where they are by default.
 pub(super) fn places(settings: &Settings, outputs: bool) -> String {
     let usual = Settings::default();
-    let flag = |name: &str, is: &Path, usual: &Path| match is == usual {
-        true => String::new(),
-        false => format!(" --{name} {}", quoted(&is.to_string_lossy())),
+    let flag = |name: &str, is: &Path, usual: &Path| {
+        let named = || format!(" --{name} {}", quoted(&is.to_string_lossy()));
+        if is == usual { String::new() } else { named() }
     };
     let state = flag("state-dir", &settings.state_dir, &usual.state_dir);
     let output = flag("output-dir", &settings.output_dir, &usual.output_dir);

@@ -14,7 +14,7 @@ use super::manifests::{self, Opened};
 use super::plan::{self, Asked, Plans};
 use super::simulate::Simulation;
 use super::{dashboard, enqueue, files, finish, knowledge, report, simulate, sink};
-use crate::artifacts::batch_folder;
+use crate::artifacts::{Artifacts, batch_folder};
 use crate::atlas::Api;
 use crate::cli::{Common, RunArgs};
 use crate::domain::{Endpoint, Event, EventKind, Origin, clock, kill_point, text};
@@ -153,14 +153,7 @@ impl Night {
         api: Api,
         (signals, sinks): (Signals, Sinks),
     ) -> anyhow::Result<Exit> {
-        let artifacts = cx.artifacts(api.base_url())?;
-        artifacts.require_room().await?;
-        for plan in &self.plans.batches {
-            artifacts.require_folder(&batch_folder(&plan.batch)?).await?;
-        }
-        for folder in [cx.settings.state_dir.as_path(), artifacts.root()] {
-            sync_above(folder)?;
-        }
+        let artifacts = self.outputs(cx, &api).await?;
         let ledger = Ledger::open(&cx.ledger_path()).await?;
         let name = uuid::Uuid::now_v7().to_string();
         let run = ledger.begin_run(&name).await?;
@@ -217,6 +210,19 @@ impl Night {
         tokio::time::timeout(Duration::from_secs(5), shown).await.ok();
         ledger.close().await;
         outcome.tell(cx)
+    }
+
+    /// The output folder, looked at before anything is paid for.
+    async fn outputs(&self, cx: &Context, api: &Api) -> anyhow::Result<Artifacts> {
+        let artifacts = cx.artifacts(api.base_url())?;
+        artifacts.require_room().await?;
+        for plan in &self.plans.batches {
+            artifacts.require_folder(&batch_folder(&plan.batch)?).await?;
+        }
+        for folder in [cx.settings.state_dir.as_path(), artifacts.root()] {
+            sync_above(folder)?;
+        }
+        Ok(artifacts)
     }
 
     async fn enqueue(

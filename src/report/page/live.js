@@ -1,5 +1,6 @@
 // The page as the dashboard serves it: it keeps up with the ledger, and acts.
 
+const OPEN = ["pending", "submitting", "submitted", "ready", "storing"];
 const said = el("output", { class: "said", role: "status" });
 
 /** Asks the dashboard to do something, and tells what came of it. */
@@ -54,7 +55,8 @@ function live(data) {
 
   const state = (now) => {
     page.figures(now.batch);
-    if (now.trouble) page.pictures(now);
+    // What a run is at work on is no trouble.
+    if (now.trouble) page.pictures({ ...now, trouble: now.run ? now.trouble.filter((it) => !OPEN.includes(it.state)) : now.trouble });
     const { owner, run: going } = now;
     run.textContent = owner ? `a run is going on (${owner})${going && going.paused ? ", paused" : ""}` : "no run is going on";
     if (going && going.concurrency < going.allowed) run.textContent += `; the API takes ${number(going.concurrency)} at a time just now`;

@@ -218,7 +218,7 @@ async fn a_folder_that_cannot_be_used_is_known_at_once() {
     assert_eq!(shelf.artifacts.free_space().await.is_ok_and(|bytes| bytes > 0), cfg!(unix));
     shelf.put("file", b"");
     let error = Artifacts::open(&shelf.root().join("file"), local()).unwrap_err();
-    assert!(error.to_string().contains("output folder"), "{error}");
+    assert!(error.to_string().contains("is a file, where a folder is needed"), "{error}");
     let root = RelPath::root();
     let output = Output::Text("x".into());
     for stem in ["", "a/b", "../x", "a\0"] {

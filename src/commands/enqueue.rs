@@ -1,15 +1,13 @@
 //! Rows of the manifests into the ledger: new ones come in, changed ones are rewritten where that was
 //! asked for, and pending jobs whose rows are gone are taken out. What is paid for is never touched.
 
-use std::collections::HashSet;
-
 use super::context::Context;
 use super::manifests::{self, Opened};
 use super::plan::Planned;
 use crate::catalog::Prices;
 use crate::domain::{JobState, Origin, kill_point, text};
-use crate::ledger::{BatchId, JobFilter, JobId, Ledger, NewBatch, NewJob};
-use crate::plan::{Action, WalkError, walk};
+use crate::ledger::{BatchId, JobId, JobView, Ledger, NewBatch, NewJob};
+use crate::plan::{Action, WalkError, each_removed, walk};
 
 /// Jobs looked at in one go.
 const PAGE: u32 = 500;
@@ -84,7 +82,8 @@ async fn bring_in(
             match row.known {
                 None => fresh.push(job),
                 Some(known)
-                    if row.action == Action::Changed || known.state == JobState::Invalid =>
+                    if row.action == Action::Changed
+                        || matches!(known.state, JobState::Invalid | JobState::Canceled) =>
                 {
                     ledger.rewrite(known.id, job).await?;
                 }
@@ -118,27 +117,19 @@ async fn take_out_removed(
     ledger: &Ledger,
     (batch, opened): (BatchId, &Opened),
 ) -> anyhow::Result<()> {
-    let mut wanted: Option<HashSet<String>> = None;
     let mut removed = Vec::new();
-    let mut filter =
-        JobFilter { batch: Some(batch), states: vec![JobState::Pending], ..JobFilter::default() };
-    loop {
-        let page = ledger.jobs(&filter, PAGE).await?;
-        let Some(last) = page.last() else { break };
-        filter.after = Some(last.id);
-        let keys = match &mut wanted {
-            Some(keys) => keys,
-            None => wanted.insert(keys_of(cx, opened)?),
-        };
-        removed.extend(page.iter().filter(|job| !keys.contains(&job.key)).map(|job| job.id));
-    }
+    let mut reading = cx.reading(&opened.manifest);
+    let (read, visit) = (|rows| reading.add(rows), |job: &JobView| removed.push(job.id));
+    each_removed(&opened.manifest, (ledger, batch), &[JobState::Pending], read, visit)
+        .await
+        .map_err(manifests::explain)?;
+    drop(reading);
     if removed.is_empty() {
         return Ok(());
     }
     let mut canceled = 0;
     for some in removed.chunks(PAGE as usize) {
-        canceled +=
-            ledger.move_all(None, some.to_vec(), JobState::Pending, JobState::Canceled).await?;
+        canceled += ledger.take_out(some.to_vec()).await?;
     }
     writeln!(
         cx.err,
@@ -147,16 +138,6 @@ async fn take_out_removed(
         text::count(canceled, "pending job")
     )?;
     Ok(())
-}
-
-fn keys_of(cx: &Context, opened: &Opened) -> anyhow::Result<HashSet<String>> {
-    let rows = opened
-        .manifest
-        .rows()
-        .map_err(|mistakes| manifests::explain(WalkError::Manifest(mistakes)))?;
-    let mut reading = cx.reading(&opened.manifest);
-    let rows = rows.inspect(|_| reading.add(1));
-    Ok(rows.filter_map(Result::ok).map(|spec| spec.key).collect())
 }
 
 /// What was set aside is asked about once more: it is paid for, and asking is free.

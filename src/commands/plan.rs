@@ -2,6 +2,7 @@
 
 mod tell;
 
+use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::Path;
 use std::time::Duration;
@@ -13,10 +14,12 @@ use super::simulate::{self, Simulation};
 use super::sink;
 use crate::artifacts::results_of;
 use crate::catalog::Prices;
-use crate::domain::{Digest, Micros, Origin};
+use crate::domain::{Digest, JobState, Micros, Origin};
 use crate::exit::Exit;
-use crate::ledger::Ledger;
-use crate::plan::{self, Action, Latencies, Latency, PlannedRow, Summary};
+use crate::ledger::{BatchId, JobView, Ledger};
+use crate::plan::{
+    self, Action, Fate, Latencies, Latency, PlannedRow, Renamed, Renames, Room, Summary, Walked,
+};
 
 pub(super) use tell::{unclaimed_warnings, write_human};
 
@@ -39,6 +42,8 @@ pub(super) struct Planned {
     pub(super) budget: Option<Micros>,
     /// Results in the output folder that the ledger knows nothing of, where anything is to be submitted.
     unclaimed: usize,
+    /// Jobs whose rows are no longer there.
+    pub(super) removed: Removed,
     /// How long generations took so far.
     latencies: Latencies,
     /// The rows, where they were asked for.
@@ -51,6 +56,31 @@ struct RowLine {
     action: Action,
     reason: String,
     price: Option<Micros>,
+}
+
+/// Jobs of the ledger whose rows are no longer in the manifest.
+#[derive(Default)]
+pub(super) struct Removed {
+    /// How many, by what becomes of them.
+    fates: BTreeMap<&'static str, u64>,
+    /// Each, where rows were asked for.
+    rows: Vec<RemovedLine>,
+    /// New rows that ask for what these were paid for.
+    renamed: Vec<Renamed>,
+}
+
+impl Removed {
+    /// Whether there are jobs to cancel or to collect.
+    pub(super) fn wants_a_run(&self) -> bool {
+        self.fates.keys().any(|fate| *fate != Fate::Kept.as_str())
+    }
+}
+
+/// A job whose row is gone, as it is told.
+struct RemovedLine {
+    key: String,
+    state: JobState,
+    fate: Fate,
 }
 
 /// How a plan is made.
@@ -203,35 +233,110 @@ async fn make(
     {
         manifests::check_origin(view, cx)?;
         spent = view.tally.spent();
-        known = Some((ledger, view.id));
+        known = Some((ledger, view.id, view.tally.total()));
     }
     let budget = cx.settings.budget.or(opened.manifest.budget());
-    let mut room = budget.map(|budget| Micros(budget.0 - spent.0));
-    let mut summary = Summary::default();
-    let mut lines = Vec::new();
-    let on_change = manifests::on_change(&cx.settings);
-    let mut reading = cx.reading(&opened.manifest);
-    plan::walk(&opened.manifest, known, (on_change, prices), async |mut chunk| {
-        reading.add(chunk.len() as u64);
-        for walked in &mut chunk {
-            manifests::check_name(&name, walked);
-            if let Ok(row) = walked {
-                take_room(row, &mut room);
-            }
-            summary.add(walked);
-            if let (true, Ok(row)) = (rows, walked) {
-                lines.push(line(row));
-            }
+    let room = Room::of(budget.map(|budget| Micros(budget.0 - spent.0)));
+    let mut tour = Tour::of(cx, opened, known, (rows, prices, room)).await?;
+    if let Some(room) = tour.room.by_priority() {
+        tour = Tour::of(cx, opened, known, (rows, prices, room)).await?;
+    }
+    let removed = match known {
+        Some((_, batch, jobs)) if jobs > tour.known => {
+            tour.removed(cx, opened, ledger, batch).await?
         }
-        Ok(())
-    })
-    .await
-    .map_err(manifests::explain)?;
-    drop(reading);
+        _ => Removed::default(),
+    };
+    let Tour { summary, lines, .. } = tour;
     let latencies = measured(ledger, &manifests::origin(cx), &summary).await?;
     let spends = summary.submissions() > 0;
     let unclaimed = if spends { unclaimed(cx, ledger, &name).await? } else { 0 };
-    Ok(Planned { batch: name, summary, spent, budget, unclaimed, latencies, rows: lines })
+    Ok(Planned { batch: name, summary, spent, budget, unclaimed, removed, latencies, rows: lines })
+}
+
+/// A batch of the ledger, with the number of its jobs.
+type KnownBatch<'a> = (&'a Ledger, BatchId, u64);
+
+/// What one walk of a manifest found.
+struct Tour {
+    summary: Summary,
+    lines: Vec<RowLine>,
+    room: Room,
+    /// Rows whose jobs the ledger has.
+    known: u64,
+    renames: Renames,
+    /// Whether rows are told one by one.
+    rows: bool,
+}
+
+impl Tour {
+    async fn of(
+        cx: &Context,
+        opened: &Opened,
+        known: Option<KnownBatch<'_>>,
+        (rows, prices, room): (bool, &mut Prices, Room),
+    ) -> anyhow::Result<Self> {
+        let (summary, lines, renames) = (Summary::default(), Vec::new(), Renames::default());
+        let mut tour = Self { summary, lines, room, known: 0, renames, rows };
+        let on_change = manifests::on_change(&cx.settings);
+        let name = opened.manifest.batch();
+        let mut reading = cx.reading(&opened.manifest);
+        let beside = known.map(|(ledger, batch, _)| (ledger, batch));
+        plan::walk(&opened.manifest, beside, (on_change, prices), async |mut chunk| {
+            reading.add(chunk.len() as u64);
+            for walked in &mut chunk {
+                manifests::check_name(name, walked);
+                tour.add(walked);
+            }
+            Ok(())
+        })
+        .await
+        .map_err(manifests::explain)?;
+        Ok(tour)
+    }
+
+    fn add(&mut self, walked: &mut Walked) {
+        if let Ok(row) = walked {
+            self.room.take(row);
+            match row.known {
+                Some(_) => self.known += 1,
+                None => self.renames.note_new(&row.spec.request, &row.spec.key),
+            }
+        }
+        self.summary.add(walked);
+        if let (true, Ok(row)) = (self.rows, walked) {
+            self.lines.push(line(row));
+        }
+    }
+
+    /// Jobs of the ledger whose rows are gone.
+    async fn removed(
+        &mut self,
+        cx: &Context,
+        opened: &Opened,
+        ledger: Option<&Ledger>,
+        batch: BatchId,
+    ) -> anyhow::Result<Removed> {
+        let mut removed = Removed::default();
+        let Some(ledger) = ledger else { return Ok(removed) };
+        let mut renames = std::mem::take(&mut self.renames);
+        let mut reading = cx.reading(&opened.manifest);
+        let visit = |job: &JobView| {
+            let fate = Fate::of(job.state);
+            *removed.fates.entry(fate.as_str()).or_default() += 1;
+            renames.note_removed(job);
+            self.summary.note_removed(&job.key, fate);
+            if self.rows {
+                let (key, state) = (job.key.clone(), job.state);
+                removed.rows.push(RemovedLine { key, state, fate });
+            }
+        };
+        plan::each_removed(&opened.manifest, (ledger, batch), &[], |rows| reading.add(rows), visit)
+            .await
+            .map_err(manifests::explain)?;
+        removed.renamed = renames.found();
+        Ok(removed)
+    }
 }
 
 /// How many results in the output folder the ledger knows nothing of: it is not the one they were
@@ -245,23 +350,6 @@ async fn unclaimed(cx: &Context, ledger: Option<&Ledger>, batch: &str) -> anyhow
         unclaimed += usize::from(ledger.held(&origin, prediction).await?.is_none());
     }
     Ok(unclaimed)
-}
-
-/// A row that costs takes from what the budget leaves; the first one that finds too little, and all
-/// that cost after it, wait for a larger budget, as they do in the run.
-fn take_room(row: &mut PlannedRow, room: &mut Option<Micros>) {
-    let Some(left) = room else { return };
-    if !row.costs {
-        return;
-    }
-    let price = row.price.unwrap_or(Micros::ZERO);
-    if price <= *left {
-        *left = Micros(left.0 - price.0);
-        return;
-    }
-    *left = Micros(-1);
-    row.reason = format!("the budget ends before it; {}", row.reason);
-    row.action = Action::OverBudget;
 }
 
 /// How long the models of a plan took so far, by the ledger.

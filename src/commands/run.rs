@@ -89,9 +89,18 @@ fn asks(cx: &Context) -> bool {
 
 /// Whether no row of any manifest wants anything.
 fn nothing_to_do(plans: &Plans) -> bool {
-    let wants = [Action::New, Action::Retry, Action::InFlight, Action::Unknown, Action::SetAside];
+    let wants = [
+        Action::New,
+        Action::Retry,
+        Action::InFlight,
+        Action::Unknown,
+        Action::SetAside,
+        Action::OverBudget,
+    ];
     plans.batches.iter().all(|plan| {
-        plan.summary.submissions() == 0 && wants.iter().all(|a| plan.summary.rows.of(*a) == 0)
+        plan.summary.submissions() == 0
+            && !plan.removed.wants_a_run()
+            && wants.iter().all(|a| plan.summary.rows.of(*a) == 0)
     })
 }
 

@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use sqlx::{QueryBuilder, Row as _, Sqlite};
 
 use super::error::{Error, Result};
+use super::operate::REMOVED;
 use super::tally::Effect;
 use super::transition::{JobPatch, find_job, job_state, move_job};
 use super::writer::Tx;
@@ -61,6 +62,15 @@ pub struct Known {
     pub price: Option<Micros>,
     /// Whether it was set aside with an attempt that may yet bring its result.
     pub open: bool,
+}
+
+impl Known {
+    /// Whether it was canceled for its row alone, which was no longer in the manifest.
+    #[must_use]
+    pub fn was_removed(&self) -> bool {
+        let is_removed = |(class, _): &(String, String)| class == REMOVED;
+        self.state == JobState::Canceled && self.trouble.as_ref().is_some_and(is_removed)
+    }
 }
 
 impl Ledger {

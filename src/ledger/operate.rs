@@ -3,7 +3,7 @@
 use sqlx::{AssertSqlSafe, QueryBuilder, Row as _, Sqlite};
 
 use super::error::{Error, Result};
-use super::transition::{JobPatch, find_job, move_job};
+use super::transition::{JobPatch, Trouble, find_job, move_job};
 use super::writer::Tx;
 use super::{BatchId, JobId, Ledger};
 use crate::domain::{JobState, Micros};
@@ -35,6 +35,31 @@ impl Ledger {
         }
     }
 
+    /// Cancels pending jobs whose rows are no longer in their manifest. They come back with their rows,
+    /// unlike those that the operator canceled. Returns how many were canceled.
+    pub async fn take_out(&self, jobs: Vec<JobId>) -> Result<u64> {
+        self.write(move |tx| {
+            Box::pin(async move {
+                let mut taken = 0;
+                for job in jobs {
+                    let found = find_job(tx, job).await?;
+                    if found.state == JobState::Pending {
+                        let why = Trouble {
+                            class: REMOVED.to_owned(),
+                            message: "its row is no longer in the manifest".to_owned(),
+                            ..Trouble::default()
+                        };
+                        let patch = JobPatch { trouble: Some(&why), ..JobPatch::default() };
+                        move_job(tx, &found, JobState::Canceled, patch).await?;
+                        taken += 1;
+                    }
+                }
+                Ok(taken)
+            })
+        })
+        .await
+    }
+
     /// What counts as charged for a job by the operator's word, and was not given up since; `None`
     /// where nothing does.
     pub async fn counted_as_charged(&self, job: JobId) -> Result<Option<Micros>> {
@@ -61,6 +86,9 @@ impl Ledger {
         Ok(u64::try_from(jobs).unwrap_or_default())
     }
 }
+
+/// The class of what took a job out whose row is gone.
+pub(super) const REMOVED: &str = "removed";
 
 /// An attempt whose money is spent by the operator's word, and nobody said to pay again.
 pub(super) const COUNTED: &str = "state = 'assumed_charged' AND pays_again = 0";
@@ -113,10 +141,14 @@ async fn move_page(
 
 /// A requeued job has all its tries again.
 pub(super) async fn start_over(tx: &mut Tx<'_>, job: JobId) -> Result<()> {
-    sqlx::query("UPDATE jobs SET tries = 0, waits = 0 WHERE id = ?1")
-        .bind(job.0)
-        .execute(&mut *tx.connection)
-        .await
-        .map_err(Error::on("giving a job its tries again"))?;
+    sqlx::query(
+        "UPDATE jobs SET tries = 0, waits = 0, \
+         error_message = CASE error_class WHEN 'removed' THEN NULL ELSE error_message END, \
+         error_class = nullif(error_class, 'removed') WHERE id = ?1",
+    )
+    .bind(job.0)
+    .execute(&mut *tx.connection)
+    .await
+    .map_err(Error::on("giving a job its tries again"))?;
     Ok(())
 }

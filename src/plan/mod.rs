@@ -4,6 +4,8 @@
 //! cannot differ. The walk streams: a million rows cost no more memory than a thousand.
 
 mod reason;
+mod removed;
+mod room;
 mod summary;
 
 use std::collections::{HashMap, HashSet};
@@ -16,6 +18,8 @@ use crate::manifest::Manifest;
 
 use reason::Standing;
 
+pub use removed::{Fate, Renamed, Renames, each_removed};
+pub use room::Room;
 pub use summary::{Counts, Latencies, Latency, ModelCost, Summary};
 
 /// Rows looked up in the ledger at a time.
@@ -215,6 +219,7 @@ fn judge(
     let (action, reason) = match (faults.first(), &known) {
         (Some(fault), None) => (Action::Invalid, fault.message.clone()),
         (_, None) => (Action::New, "not in the ledger yet".to_owned()),
+        (_, Some(known)) if known.was_removed() => (Action::New, "back in the manifest".to_owned()),
         (_, Some(known)) if looked.differs(known) => {
             looked.standing(known).changed(&spec.request, on_change)
         }
@@ -233,7 +238,8 @@ fn judge(
     // Its row changed, and it stays as it came in.
     let kept = known
         .as_ref()
-        .filter(|known| costs && on_change == OnChange::Keep && looked.differs(known));
+        .filter(|known| costs && on_change == OnChange::Keep && looked.differs(known))
+        .filter(|known| !known.was_removed());
     // What a model's schema says today is nothing to jobs that were submitted already, and what the
     // row says now is nothing to a job that is sent as it was.
     if (costs && kept.is_none()) || action == Action::Invalid {

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use super::{Action, PlannedRow, Walked};
+use super::{Action, Fate, PlannedRow, Walked};
 use crate::domain::digest::Hasher;
 use crate::domain::{Diagnostic, Micros};
 
@@ -87,6 +87,8 @@ pub struct Summary {
     models: BTreeSet<String>,
     /// Local files that rows refer to, each content once, with their bytes.
     pub media: BTreeMap<String, u64>,
+    /// What the rows cost that the budget leaves no room for.
+    pub over_budget: Micros,
     /// Rows whose change waits for a later run.
     pub waits: u64,
     /// The first row that the budget leaves no room for: its number and key.
@@ -121,6 +123,10 @@ impl Summary {
         if !row.costs {
             return;
         }
+        if row.action == Action::OverBudget {
+            self.over_budget = self.over_budget.saturating_add(row.price.unwrap_or(Micros::ZERO));
+            return;
+        }
         let slot = (row.spec.request.model.clone(), row.price, row.source);
         *self.costs.entry(slot).or_default() += 1;
         for file in &row.spec.media {
@@ -134,6 +140,11 @@ impl Summary {
         let head = format!("{}\n{}\n{price} {}\n", row.spec.key, row.action.as_str(), row.source);
         self.hasher.update(head.as_bytes());
         self.hasher.update(&row.spec.request.digest().0);
+    }
+
+    /// A job whose row is gone belongs to what is planned.
+    pub fn note_removed(&mut self, key: &str, fate: Fate) {
+        self.hasher.update(format!("{key}\nremoved {}\n", fate.as_str()).as_bytes());
     }
 
     /// Ends the hash with what holds for the whole, and returns it.

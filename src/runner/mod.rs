@@ -12,6 +12,7 @@ mod gate;
 mod history;
 mod matching;
 mod media;
+mod pledge;
 mod poll;
 mod prove;
 mod queue;

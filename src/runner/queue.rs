@@ -4,9 +4,10 @@
 use std::collections::{HashSet, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use super::pledge::{Pledge, Pledges};
 use super::ramp::{Admission, Trial};
 use super::shared::Shared;
-use crate::domain::{JobState, Timestamp, clock};
+use crate::domain::{JobState, Micros, Timestamp, clock};
 use crate::ledger::{Error, Job, JobId};
 
 /// Jobs read at a time.
@@ -19,12 +20,14 @@ const MOST_HELD: usize = 1000;
 pub(super) struct Queue {
     page: VecDeque<Job>,
     claimed: Arc<Mutex<HashSet<JobId>>>,
+    pledges: Pledges,
 }
 
 /// A job taken from the queue; until this is dropped no page brings it again.
 pub(super) struct Claim {
     pub(super) job: Job,
     pub(super) trial: Option<Trial>,
+    pub(super) pledge: Option<Pledge>,
     claimed: Arc<Mutex<HashSet<JobId>>>,
 }
 
@@ -47,10 +50,15 @@ impl Queue {
                 if shared.is_blocked(job.batch) {
                     continue;
                 }
+                let Some(pledge) = self.pledge(shared, &job) else {
+                    // Whoever has it woken says so when the money of those before it is reserved.
+                    self.page.push_front(job);
+                    return Ok(Due::Nothing);
+                };
                 match shared.ramp.admit(job.shape) {
                     Admission::Held => held = true,
-                    Admission::Free => return Ok(self.claim(job, None)),
-                    Admission::Trial(trial) => return Ok(self.claim(job, Some(trial))),
+                    Admission::Free => return Ok(self.claim(job, None, pledge)),
+                    Admission::Trial(trial) => return Ok(self.claim(job, Some(trial), pledge)),
                 }
             }
             // A page of nothing but held jobs is not read again and again.
@@ -63,9 +71,16 @@ impl Queue {
         }
     }
 
-    fn claim(&self, job: Job, trial: Option<Trial>) -> Due {
+    fn pledge(&self, shared: &Shared, job: &Job) -> Option<Pledge> {
+        let tally = shared.ledger.tally(job.batch);
+        let room = tally.budget.map(|budget| Micros(budget.0.saturating_sub(tally.spent().0)));
+        self.pledges.take(job.batch, shared.charges.at_least(&job.request, job.price), room)
+    }
+
+    fn claim(&self, job: Job, trial: Option<Trial>, pledge: Pledge) -> Due {
         self.lock().insert(job.id);
-        Due::Now(Box::new(Claim { job, trial, claimed: Arc::clone(&self.claimed) }))
+        let claimed = Arc::clone(&self.claimed);
+        Due::Now(Box::new(Claim { job, trial, pledge: Some(pledge), claimed }))
     }
 
     /// Reads the next page; the jobs being submitted may still look pending, and are left out.

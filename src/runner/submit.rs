@@ -11,6 +11,7 @@ use tokio::time::Instant;
 
 use super::gate::{REJECTIONS, Stop};
 use super::media::{self, MediaError};
+use super::pledge::Pledge;
 use super::poll::Polling;
 use super::queue::{Claim, Due, Queue};
 use super::shared::Shared;
@@ -80,9 +81,9 @@ async fn rest(shared: &Shared, length: Duration) {
 }
 
 /// One job: upload what it needs, commit the intent, send, record.
-async fn post(shared: &Shared, claim: Claim, slot: Slot, busy: Busy) -> Result<(), Error> {
-    let job = &claim.job;
-    let result = prepare_and_send(shared, job, slot).await;
+async fn post(shared: &Shared, mut claim: Claim, slot: Slot, busy: Busy) -> Result<(), Error> {
+    let pledge = claim.pledge.take();
+    let result = prepare_and_send(shared, &claim.job, slot, pledge).await;
     drop(claim);
     drop(busy);
     shared.wake_submit();
@@ -95,7 +96,12 @@ async fn post(shared: &Shared, claim: Claim, slot: Slot, busy: Busy) -> Result<(
     }
 }
 
-async fn prepare_and_send(shared: &Shared, job: &Job, slot: Slot) -> Result<(), Error> {
+async fn prepare_and_send(
+    shared: &Shared,
+    job: &Job,
+    slot: Slot,
+    pledge: Option<Pledge>,
+) -> Result<(), Error> {
     let Some(endpoint) = shared.endpoints.get(&job.request.model).copied() else {
         let message = format!("no endpoint is known for model {}", job.request.model);
         return fail_unsent(shared, job, "unknown_model", message).await;
@@ -122,7 +128,11 @@ async fn prepare_and_send(shared: &Shared, job: &Job, slot: Slot) -> Result<(), 
         price: shared.charges.at_least(&job.request, job.price),
     };
     kill_point("intent_begun");
-    match shared.ledger.begin_attempt(new).await? {
+    let begun = shared.ledger.begin_attempt(new).await;
+    // From here on the ledger has it.
+    drop(pledge);
+    shared.wake_submit();
+    match begun? {
         Begun::Intent(intent) => {
             kill_point("intent_durable");
             Post { shared, job, intent: &intent }.send(endpoint, body, slot).await

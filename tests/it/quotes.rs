@@ -5,6 +5,7 @@ use nightreel::domain::Micros;
 use crate::api::Api;
 use crate::story::Story;
 
+const MODEL: &str = "minimax/hailuo-02/t2v-standard";
 const QUICK: &str = "[latency]\nkind = \"fixed\"\nlength = \"20ms\"\n";
 
 /// Rows of one model without a built-in price, in two shapes.
@@ -127,4 +128,58 @@ fn a_price_that_proves_too_low_stops_the_run_and_is_reserved_as_charged_from_the
         assert!(spent <= 1_000_000, "{price}: {spent} of a budget of $1");
         assert!(api.book().charges().count() >= 3, "it went on: {second}");
     }
+}
+
+#[test]
+fn a_budget_ends_by_priority_as_it_does_in_the_run() {
+    let story = Story::new();
+    let rows = [("a", 0), ("b", 5), ("c", 0), ("d", 5), ("e", -1)];
+    let lines = rows.map(|(id, priority)| format!("{id},{MODEL},scene {id},{priority}"));
+    story.file("m.csv", format!("id,model,prompt,priority\n{}\n", lines.join("\n")));
+    let api = Api::start(&story, QUICK);
+    let planned = plan(&story, &api, &["--rows", "--budget", "0.70"]);
+    let batch = &planned["batches"][0];
+    let over: Vec<_> = batch["jobs"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|job| job["action"] == "over_budget")
+        .collect();
+    let keys: Vec<_> = over.iter().map(|job| job["key"].as_str().unwrap()).collect();
+    assert_eq!(keys, ["c", "e"], "{batch:#}");
+    assert_eq!(
+        (&batch["cost"]["total"], &batch["cost"]["over_budget"]),
+        (&"0.690000".into(), &"0.460000".into())
+    );
+    let ended = story.run(&api).with(["--budget", "0.70", "--concurrency", "8"]).end();
+    assert_eq!(ended.code(), 5, "{ended}");
+    let left: Vec<_> = story
+        .list()
+        .iter()
+        .filter(|job| job["state"] == "pending")
+        .map(|job| job["key"].clone())
+        .collect();
+    assert_eq!(left, ["c", "e"], "{ended}");
+    let spent: i64 = api.book().charges().map(|charge| charge.price.0).sum();
+    assert_eq!(spent, 690_000, "what the plan said");
+}
+
+#[test]
+fn rows_that_are_gone_or_only_called_otherwise_are_told() {
+    let story = Story::new();
+    let rows = |ids: &[(&str, &str)]| {
+        let rows = ids.iter().map(|(id, words)| format!("{id},{MODEL},{words}\n"));
+        story.file("m.csv", format!("id,model,prompt\n{}", rows.collect::<String>()));
+    };
+    rows(&[("a", "one"), ("b", "two"), ("c", "three")]);
+    let api = Api::start(&story, QUICK);
+    assert_eq!(story.run(&api).end().code(), 0);
+    rows(&[("a", "one"), ("z", "two")]);
+    let first = plan(&story, &api, &["--rows"]);
+    let batch = &first["batches"][0];
+    assert_eq!(batch["removed"], serde_json::json!({ "total": 2, "by_fate": { "kept": 2 } }));
+    assert_eq!(batch["renamed"], serde_json::json!([{ "key": "z", "was": "b", "state": "done" }]));
+    assert_eq!(batch["jobs"].as_array().unwrap().len(), 4);
+    rows(&[("a", "one"), ("z", "two"), ("c", "three")]);
+    assert_ne!(plan(&story, &api, &[])["hash"], first["hash"], "what is gone belongs to the plan");
 }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use nightreel::atlas::{Api, ApiSettings};
-use nightreel::domain::JobSpec;
+use nightreel::domain::{JobSpec, JobState};
 use nightreel::ledger::{JobFilter, Ledger, ledger_path};
 use nightreel::manifest::{self, Source};
 use nightreel::simulator::{Options, Scenario, Simulator};
@@ -160,7 +160,9 @@ impl Desk {
         let wanted = self.wanted(names, &planned, (reruns, seen));
         let run = self.nightreel("run", names, reruns).env("ATLASCLOUD_API_KEY", KEY);
         let ran = run.with(if ramp { &[][..] } else { &["--no-ramp"] }).end();
-        check([0, 3].contains(&ran.code()), || format!("{planned}\nthe run: {ran}"))?;
+        // Four where a row changed while its job was at the API: that one is made anew by a later run.
+        let ends: &[i32] = if reruns { &[0, 3, 4] } else { &[0, 3] };
+        check(ends.contains(&ran.code()), || format!("{planned}\nthe run: {ran}"))?;
         let submitted = self.submitted(before);
         let all: usize = wanted.values().sum();
         let tried = self.submits() - posts;
@@ -184,7 +186,9 @@ impl Desk {
         let ledger = Ledger::read(&path).await.unwrap().unwrap();
         let jobs = ledger.jobs(&JobFilter::default(), u32::MAX).await.unwrap();
         ledger.close().await;
-        jobs.into_iter().map(|job| ((job.batch, job.key), job.request)).collect()
+        // One that was taken out comes back with what its row asks for.
+        let jobs = jobs.into_iter().filter(|job| job.state != JobState::Canceled);
+        jobs.map(|job| ((job.batch, job.key), job.request)).collect()
     }
 
     /// The bodies of the rows that the plan says are submitted.
@@ -198,10 +202,11 @@ impl Desk {
         let known = self.runtime.block_on(self.known());
         let mut wanted = Bodies::new();
         for (name, batch) in names.iter().zip(plan["batches"].as_array().unwrap()) {
-            let jobs = batch["jobs"].as_array().unwrap();
+            let jobs = batch["jobs"].as_array().unwrap().iter();
+            let jobs: Vec<_> = jobs.filter(|job| job["action"] != "removed").collect();
             let specs = self.specs(name);
             assert_eq!(jobs.len(), specs.len(), "{name}: {batch:#}");
-            for (job, spec) in jobs.iter().zip(specs) {
+            for (job, spec) in jobs.into_iter().zip(specs) {
                 assert_eq!(job["key"], spec.key, "{name}: {batch:#}");
                 let count = match job["action"].as_str().unwrap() {
                     "new" => &mut seen.new,

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::super::table::Table;
-use super::{Planned, Plans};
+use super::{Planned, Plans, RemovedLine};
 use crate::catalog::BUILTIN_DATE;
 use crate::domain::{Micros, clock, text};
 use crate::plan::Action;
@@ -122,18 +122,32 @@ fn batch_json(plan: &Planned, settings: &Settings, rows: bool) -> Value {
         },
         "cost": {
             "currency": "usd", "total": plan.summary.total(), "by_model": by_model,
-            "unpriced": plan.summary.unpriced(), "spent": plan.spent, "budget": plan.budget,
+            "over_budget": plan.summary.over_budget, "unpriced": plan.summary.unpriced(), "spent": plan.spent, "budget": plan.budget,
             "budget_ends": plan.summary.budget_ends.as_ref().map(|(row, key)| json!({ "row": row, "key": key })),
         },
         "unclaimed_results": plan.unclaimed,
+        "removed": {
+            "total": plan.removed.fates.values().sum::<u64>(), "by_fate": plan.removed.fates,
+        },
+        "renamed": plan.removed.renamed.iter().map(|renamed| {
+            json!({ "key": renamed.key, "was": renamed.was, "state": renamed.state })
+        }).collect::<Vec<_>>(),
         "duration_seconds": estimate(plan, settings).as_secs(),
     });
     if rows {
-        batch["jobs"] = plan.rows.iter().map(|row| {
+        let rows = plan.rows.iter().map(|row| {
             json!({ "key": row.key, "action": row.action, "reason": row.reason, "price": row.price })
-        }).collect();
+        });
+        let removed = plan.removed.rows.iter().map(|row| {
+            json!({ "key": row.key, "action": "removed", "reason": why_removed(row), "price": null })
+        });
+        batch["jobs"] = rows.chain(removed).collect();
     }
     batch
+}
+
+fn why_removed(row: &RemovedLine) -> String {
+    format!("no longer in the manifest, {}; {}", row.state, row.fate.as_str())
 }
 
 fn write_rows(out: &mut dyn Write, plan: &Planned) -> std::io::Result<()> {
@@ -145,6 +159,10 @@ fn write_rows(out: &mut dyn Write, plan: &Planned) -> std::io::Result<()> {
             row.price.map_or_else(|| "-".to_owned(), Micros::human),
             text::cut(&text::visible(&row.reason), LONGEST_REASON),
         ]);
+    }
+    for row in &plan.removed.rows {
+        let (key, reason) = (text::visible(&row.key), why_removed(row));
+        table.row([key, "removed".to_owned(), "-".to_owned(), reason]);
     }
     table.write(out, "")
 }
@@ -161,6 +179,7 @@ fn write_one(out: &mut dyn Write, plan: &Planned, settings: &Settings) -> std::i
         }
     }
     table.write(out, "  ")?;
+    write_removed(out, plan)?;
     let mut costs = Table::default();
     for cost in summary.by_model() {
         costs.row([
@@ -174,6 +193,36 @@ fn write_one(out: &mut dyn Write, plan: &Planned, settings: &Settings) -> std::i
     }
     costs.write(out, "  ")?;
     write_totals(out, plan, settings)
+}
+
+/// Renamed rows that are told one by one.
+const RENAMED: usize = 10;
+
+/// What becomes of jobs whose rows are gone, and which rows would be paid for again under another id.
+fn write_removed(out: &mut dyn Write, plan: &Planned) -> std::io::Result<()> {
+    let removed = &plan.removed;
+    for (fate, count) in &removed.fates {
+        let means = match *fate {
+            "canceled" => "nothing was paid",
+            "collected" => "paid for",
+            _ => "as it is, with its files",
+        };
+        let jobs = text::count(*count, "job");
+        writeln!(out, "  no longer in the manifest: {jobs} to be {fate} ({means})")?;
+    }
+    for renamed in removed.renamed.iter().take(RENAMED) {
+        let (key, was) = (text::visible(&renamed.key), text::visible(&renamed.was));
+        writeln!(
+            out,
+            "  WARNING: {key} asks for what {was} was, which is {} and no longer in the manifest: it \
+             will be paid for again. Call it {was} to keep that",
+            renamed.state
+        )?;
+    }
+    match removed.renamed.len().saturating_sub(RENAMED) {
+        0 => Ok(()),
+        more => writeln!(out, "  WARNING: and {} like that", text::count(more as u64, "more row")),
+    }
 }
 
 fn source(source: &str) -> String {
@@ -199,7 +248,12 @@ fn write_totals(out: &mut dyn Write, plan: &Planned, settings: &Settings) -> std
         let left = Micros((budget.0 - plan.spent.0).max(0));
         write!(out, ", {} of {} left", left.human(), budget.human())?;
         if let Some((row, key)) = &summary.budget_ends {
-            write!(out, ": THE BUDGET ENDS BEFORE ROW {row} ({})", text::visible(key))?;
+            let over = summary.over_budget.human();
+            write!(
+                out,
+                ": THE BUDGET ENDS BEFORE ROW {row} ({}), {over} more does not fit",
+                text::visible(key)
+            )?;
         }
     }
     writeln!(out)?;

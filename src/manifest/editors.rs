@@ -5,9 +5,10 @@ use serde_json::{Map, Value, json};
 use super::field::{RESERVED, Slot};
 use super::toml::{BATCH, TABLES};
 
-/// The schema (draft 2020-12) of a TOML manifest, whose `[run]` table may hold the settings `run`.
+/// The schema (draft 2020-12) of a TOML manifest, whose `[run]` table may hold the settings `run`, each
+/// with the schema of its value.
 #[must_use]
-pub fn json_schema(run: &[&str]) -> Value {
+pub fn json_schema(run: &[(&str, Value)]) -> Value {
     let tables: Map<String, Value> =
         TABLES.iter().map(|table| ((*table).to_owned(), table_schema(table, run))).collect();
     json!({
@@ -22,7 +23,7 @@ pub fn json_schema(run: &[&str]) -> Value {
     })
 }
 
-fn table_schema(table: &str, run: &[&str]) -> Value {
+fn table_schema(table: &str, run: &[(&str, Value)]) -> Value {
     match table {
         "batch" => json!({
             "description": "What holds for the batch as a whole.",
@@ -33,9 +34,8 @@ fn table_schema(table: &str, run: &[&str]) -> Value {
         "run" => json!({
             "description": "Settings of the run; flags and the environment win over them.",
             "type": "object",
-            "properties": run.iter().map(|key| ((*key).to_owned(), json!({
-                "type": ["string", "integer", "number", "boolean"],
-            }))).collect::<Map<_, _>>(),
+            "properties": run.iter().map(|(key, value)| ((*key).to_owned(), value.clone()))
+                .collect::<Map<_, _>>(),
             "additionalProperties": false,
         }),
         "matrix" => json!({

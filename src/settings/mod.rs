@@ -2,6 +2,7 @@
 //! flag. After this nothing is optional that has a default. The only place that reads the
 //! environment.
 
+mod editors;
 mod environment;
 mod file;
 mod key;
@@ -15,6 +16,7 @@ use url::Url;
 
 use crate::domain::{Diagnostic, Micros};
 
+pub use editors::value_schema;
 #[cfg(feature = "kill-points")]
 pub use environment::arm_kill_points;
 pub use environment::{api_key, environment, log_filter, no_color};

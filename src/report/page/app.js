@@ -84,12 +84,16 @@ function start(data, acts = () => []) {
     pictures,
     /** Jobs as they are now, and new ones. */
     jobs(news) {
+      let changed = false;
       for (const job of news) {
         const at = places.get(job.id);
+        // The same moment is the same job: what is known already disturbs nobody.
+        if (at !== undefined && jobs[at].at === job.at && jobs[at].state === job.state) continue;
         if (at === undefined) places.set(job.id, jobs.push(job) - 1);
         else jobs[at] = job;
+        changed = true;
       }
-      refilter();
+      if (changed) refilter();
     },
   };
 }

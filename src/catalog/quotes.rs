@@ -14,7 +14,7 @@ use super::builtin;
 use super::store::write_whole;
 use crate::atlas::Api;
 use crate::domain::shape::Texts;
-use crate::domain::{Digest, JobSpec, Micros, Origin, Request, Timestamp, clock};
+use crate::domain::{Charges, JobSpec, Micros, Origin, Request, Timestamp, clock};
 
 /// How long a quote is taken for the price of today.
 const FRESH: std::time::Duration = std::time::Duration::from_hours(24);
@@ -56,8 +56,8 @@ pub struct Prices {
     path: PathBuf,
     origin: Origin,
     quotes: HashMap<String, Quote>,
-    /// What the API was seen to charge above its price, by the request's shape.
-    charged: HashMap<Digest, Micros>,
+    /// What the API was seen to charge above its price.
+    charged: Charges,
     open: BTreeMap<String, (String, String)>,
     /// The model, and what was said.
     refused: HashMap<String, (String, String)>,
@@ -75,7 +75,7 @@ impl Prices {
             path,
             origin,
             quotes: kept.into_iter().collect(),
-            charged: HashMap::new(),
+            charged: Charges::default(),
             open: BTreeMap::new(),
             refused: HashMap::new(),
             left_out: 0,
@@ -85,17 +85,14 @@ impl Prices {
 
     /// Charges that were above what was reserved for them (see `Ledger::dearer`): whatever anybody
     /// says, no less is planned for the same request.
-    pub fn know_charges(&mut self, charged: HashMap<Digest, Micros>) {
+    pub fn know_charges(&mut self, charged: Charges) {
         self.charged = charged;
     }
 
     /// What a row costs as far as is known now; where a quote would tell better, remembers to ask.
     pub fn of(&mut self, spec: &JobSpec) -> Price {
         let told = self.told(spec);
-        if self.charged.is_empty() {
-            return told;
-        }
-        let charged = self.charged.get(&spec.request.shape(Texts::ByLength)).copied();
+        let charged = self.charged.of(&spec.request);
         if charged > told.amount { Price { amount: charged, source: "charged" } } else { told }
     }
 

@@ -2,6 +2,7 @@
 //!
 //! Nothing here does I/O and nothing here knows another room. Every other room may use it.
 
+pub mod charges;
 pub mod clock;
 pub mod diagnostic;
 pub mod digest;
@@ -19,6 +20,7 @@ pub mod state;
 pub mod template;
 pub mod text;
 
+pub use charges::Charges;
 pub use clock::Timestamp;
 pub use diagnostic::{Diagnostic, Position};
 pub use digest::Digest;

@@ -1,13 +1,10 @@
 //! What the API charged above what was reserved: the next reservation of the same kind knows better.
 
-use std::collections::HashMap;
-
 use sqlx::Row as _;
 
 use super::Ledger;
 use super::error::{Error, Result};
-use crate::domain::shape::Texts;
-use crate::domain::{Digest, Micros, Origin, Request, clock};
+use crate::domain::{Charges, Micros, Origin, Request, clock};
 
 /// The newest of them that are looked at. All of one shape are told by one.
 const MOST: i64 = 10_000;
@@ -15,9 +12,8 @@ const MOST: i64 = 10_000;
 const HOLDS_MS: i64 = 7 * 24 * 3600 * 1000;
 
 impl Ledger {
-    /// The highest charge of the last days above its reservation, by the shape of the request with
-    /// the lengths of its texts.
-    pub async fn dearer(&self, origin: &Origin) -> Result<HashMap<Digest, Micros>> {
+    /// The charges of the last days that were above their reservations.
+    pub async fn dearer(&self, origin: &Origin) -> Result<Charges> {
         let rows = sqlx::query(
             "SELECT j.request, a.charged FROM attempts a JOIN jobs j ON j.id = a.job_id \
              WHERE a.charged > a.reserved AND a.origin = ?1 AND a.intent_at >= ?2 \
@@ -29,12 +25,11 @@ impl Ledger {
         .fetch_all(self.readers())
         .await
         .map_err(Error::on("reading what was charged above its price"))?;
-        let mut dearer = HashMap::new();
+        let mut dearer = Charges::default();
         for row in &rows {
-            let Some(request) = Request::from_canonical(row.get("request")) else { continue };
-            let charged = Micros(row.get("charged"));
-            let known = dearer.entry(request.shape(Texts::ByLength)).or_insert(charged);
-            *known = charged.max(*known);
+            if let Some(request) = Request::from_canonical(row.get("request")) {
+                dearer.learn(&request, Micros(row.get("charged")));
+            }
         }
         Ok(dearer)
     }

@@ -1,39 +1,32 @@
-//! What requests were seen to cost, where that is more than planned: a reservation that is known to be
-//! too low would let a budget be passed again and again.
+//! What this run and those before it were charged above what was reserved, shared by the lanes.
 
-use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use crate::domain::shape::Texts;
-use crate::domain::{Digest, Micros, Request};
+use crate::domain::{Charges, Micros, Request};
 
-/// The highest charge above its reservation, by the shape of the request.
+/// The least to reserve, where more than planned was charged.
 #[derive(Debug, Default)]
-pub(super) struct Charges(Mutex<HashMap<Digest, Micros>>);
+pub(super) struct Seen(Mutex<Charges>);
 
-impl Charges {
+impl Seen {
     /// What earlier runs were charged.
-    pub(super) fn remember(&self, known: HashMap<Digest, Micros>) {
-        self.lock().extend(known);
+    pub(super) fn remember(&self, known: Charges) {
+        *self.lock() = known;
     }
 
     /// A finished generation cost this much, with so much reserved for it.
     pub(super) fn learn(&self, request: &Request, reserved: Micros, charged: Micros) {
         if charged > reserved {
-            let mut known = self.lock();
-            let highest = known.entry(request.shape(Texts::ByLength)).or_insert(charged);
-            *highest = charged.max(*highest);
+            self.lock().learn(request, charged);
         }
     }
 
     /// What to reserve for a request that was planned at `price`.
     pub(super) fn at_least(&self, request: &Request, price: Option<Micros>) -> Micros {
-        let known = self.lock();
-        let seen = if known.is_empty() { None } else { known.get(&request.shape(Texts::ByLength)) };
-        price.max(seen.copied()).unwrap_or(Micros::ZERO)
+        price.max(self.lock().of(request)).unwrap_or(Micros::ZERO)
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<Digest, Micros>> {
+    fn lock(&self) -> MutexGuard<'_, Charges> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -10,7 +10,7 @@ use tokio::sync::{Notify, Semaphore, mpsc};
 
 use super::backoff::Backoff;
 use super::breaker::Breaker;
-use super::charges::Charges;
+use super::charges::Seen;
 use super::gate::Gate;
 use super::poll::Polling;
 use super::ramp::Ramp;
@@ -114,7 +114,7 @@ pub struct Shared {
     pub(super) emergency: Emergency,
     pub(super) ramp: Ramp,
     pub(super) breaker: Breaker,
-    pub(super) charges: Charges,
+    pub(super) charges: Seen,
     pub(super) uploads: super::media::Uploads,
     pub(super) unknowns: super::reconcile::Unknowns,
     /// Batches whose next job the budget does not allow, with what was spent then.
@@ -157,7 +157,7 @@ impl Shared {
             streaks: Streaks::default(),
             ramp: Ramp::default(),
             breaker: Breaker::default(),
-            charges: Charges::default(),
+            charges: Seen::default(),
             uploads: super::media::Uploads::default(),
             unknowns: super::reconcile::Unknowns::default(),
             blocked: Mutex::default(),

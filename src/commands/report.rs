@@ -10,7 +10,7 @@ use crate::artifacts::{self, Artifacts, FetchSettings, RelPath};
 use crate::domain::text;
 use crate::exit::Exit;
 use crate::ledger::{BatchView, Ledger};
-use crate::report::{self, Folders, Links};
+use crate::report::{self, Folders, Kind, Links};
 use crate::settings::Settings;
 
 /// Writes the page of the named batch, or of all.
@@ -68,7 +68,7 @@ async fn write(
     let sidecar = |path: &str| Some(RelPath::parse(path).ok()?.sidecar().as_str().to_owned());
     let links = Links { folder: folder.as_str(), sidecar: &sidecar };
     let mut draft = artifacts.draft_page(&name).await?;
-    report::write(ledger, view, &folders(settings), &links, &mut draft).await?;
+    report::write(Kind::Report, (ledger, view), &folders(settings), &links, &mut draft).await?;
     artifacts.publish_page(draft, report::MARK).await?;
     Ok(settings.output_dir.join(name.as_str()))
 }

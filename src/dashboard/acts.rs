@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use super::Desk;
 use super::pages::{Refused, broken};
 use crate::domain::{JobState, Micros, text};
-use crate::ledger::{BatchView, Control, JobFilter, JobId, Ledger, running};
+use crate::ledger::{BatchId, Control, JobFilter, JobId, Ledger, running};
 
 /// How long a run may take to answer.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -87,7 +87,7 @@ impl Hand<'_> {
         let batch = self.batch(batch).await?;
         let mut moved = 0;
         if let Some(id) = job {
-            let (id, state) = self.job(&batch, id).await?;
+            let (id, state) = self.job(batch, id).await?;
             let counted = self.ledger.counted_as_charged(id).await;
             if counted.map_err(|error| broken(&error))?.is_some() {
                 return Err(refused(
@@ -95,10 +95,10 @@ impl Hand<'_> {
                 ));
             }
             if matches!(state, JobState::Failed | JobState::Canceled) {
-                moved = self.shift(&batch, vec![id], (state, JobState::Pending)).await?;
+                moved = self.shift(batch, vec![id], (state, JobState::Pending)).await?;
             }
         } else {
-            moved = self.shift(&batch, Vec::new(), (JobState::Failed, JobState::Pending)).await?;
+            moved = self.shift(batch, Vec::new(), (JobState::Failed, JobState::Pending)).await?;
         }
         if moved == 0 {
             return Err(refused("nothing to requeue: only failed and canceled jobs go back"));
@@ -110,10 +110,10 @@ impl Hand<'_> {
     async fn cancel(&self, batch: i64, job: Option<i64>) -> Result<String, Refused> {
         let batch = self.batch(batch).await?;
         let jobs = match job {
-            Some(id) => vec![self.job(&batch, id).await?.0],
+            Some(id) => vec![self.job(batch, id).await?.0],
             None => Vec::new(),
         };
-        let moved = self.shift(&batch, jobs, (JobState::Pending, JobState::Canceled)).await?;
+        let moved = self.shift(batch, jobs, (JobState::Pending, JobState::Canceled)).await?;
         if moved == 0 {
             return Err(refused("nothing to cancel: what was submitted cannot be called back"));
         }
@@ -130,18 +130,18 @@ impl Hand<'_> {
                 Some(cap.ok_or_else(|| refused("a budget is an amount in dollars, such as 12.50"))?)
             }
         };
-        self.ask(Control::Budget(batch.id, cap)).await
+        self.ask(Control::Budget(batch, cap)).await
     }
 
-    async fn batch(&self, id: i64) -> Result<BatchView, Refused> {
-        let all = self.ledger.batches(&[]).await.map_err(|error| broken(&error))?;
-        let found = all.into_iter().find(|batch| batch.id.0 == id);
-        found.ok_or_else(|| refused("there is no such batch"))
+    async fn batch(&self, id: i64) -> Result<BatchId, Refused> {
+        let all = self.ledger.batch_names().await.map_err(|error| broken(&error))?;
+        let found = all.into_iter().find(|(batch, _)| batch.0 == id);
+        found.map(|(batch, _)| batch).ok_or_else(|| refused("there is no such batch"))
     }
 
-    async fn job(&self, batch: &BatchView, id: i64) -> Result<(JobId, JobState), Refused> {
+    async fn job(&self, batch: BatchId, id: i64) -> Result<(JobId, JobState), Refused> {
         let after = Some(JobId(id.saturating_sub(1)));
-        let filter = JobFilter { batch: Some(batch.id), after, ..JobFilter::default() };
+        let filter = JobFilter { batch: Some(batch), after, ..JobFilter::default() };
         let found = self.ledger.jobs(&filter, 1).await.map_err(|error| broken(&error))?;
         let found = found.first().filter(|job| job.id.0 == id).map(|job| (job.id, job.state));
         found.ok_or_else(|| refused("there is no such job"))
@@ -149,11 +149,11 @@ impl Hand<'_> {
 
     async fn shift(
         &self,
-        batch: &BatchView,
+        batch: BatchId,
         jobs: Vec<JobId>,
         (from, to): (JobState, JobState),
     ) -> Result<u64, Refused> {
-        let moved = self.ledger.move_all(Some(batch.id), jobs, from, to).await;
+        let moved = self.ledger.move_all(Some(batch), jobs, from, to).await;
         moved.map_err(|error| broken(&error))
     }
 

@@ -17,7 +17,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 
 use super::Desk;
-use super::pages::{Refused, broken};
+use super::pages::{Refused, broken, no_batch};
 use crate::domain::{Timestamp, clock};
 use crate::ledger::{BatchView, Changed, Error, JobId, running};
 use crate::report::{self, Links};
@@ -50,17 +50,18 @@ pub(super) async fn stream(
     let Ok(permit) = Arc::clone(&desk.watchers).try_acquire_owned() else {
         return Err((StatusCode::SERVICE_UNAVAILABLE, "nightreel: too many pages\n".to_owned()));
     };
-    let all = desk.options.ledger.batches(&[]).await.map_err(|error| broken(&error))?;
-    let Some(batch) = all.into_iter().find(|batch| batch.id.0 == wanted.batch) else {
-        return Err((StatusCode::NOT_FOUND, "nightreel: there is no such batch\n".to_owned()));
+    let all = desk.options.ledger.batch_names().await.map_err(|error| broken(&error))?;
+    let Some((_, name)) = all.into_iter().find(|(id, _)| id.0 == wanted.batch) else {
+        return Err(no_batch());
     };
     // A browser that comes back says what it heard last.
     let heard = headers.get("last-event-id").and_then(|id| id.to_str().ok()?.parse().ok());
     let watch = Watch {
         since: back(clock::from_millis(heard.unwrap_or(wanted.since))),
-        name: batch.name,
+        name,
         sent: HashMap::new(),
         seen: None,
+        stale: false,
         state: String::new(),
         whole_at: None,
         rest: Duration::ZERO,
@@ -83,7 +84,10 @@ struct Watch {
     since: Timestamp,
     /// What was sent of the time that is looked at again.
     sent: HashMap<JobId, Timestamp>,
-    seen: Option<Stamp>,
+    /// The ledger's files and the owner, as of the last look.
+    seen: Option<(Stamp, Option<String>)>,
+    /// Whether causes and pictures are older than the ledger.
+    stale: bool,
     state: String,
     whole_at: Option<Instant>,
     rest: Duration,
@@ -108,10 +112,12 @@ impl Watch {
     }
 
     async fn look(&mut self) -> Result<Vec<Event>, Error> {
-        let stamp = Some(Stamp::of(&self.desk.options.ledger_path));
-        let is_due = self.whole_at.is_none_or(|at| at.elapsed() >= WHOLE);
-        let news = stamp != self.seen;
-        if !news && !is_due {
+        let Desk { options, .. } = &*self.desk;
+        let now = Some((Stamp::of(&options.ledger_path), running(&options.state_dir)));
+        let news = now != self.seen;
+        self.stale |= news;
+        let whole = self.stale && self.whole_at.is_none_or(|at| at.elapsed() >= WHOLE);
+        if !news && !whole {
             return Ok(Vec::new());
         }
         let batches = self.desk.options.ledger.batches(std::slice::from_ref(&self.name)).await?;
@@ -119,16 +125,17 @@ impl Watch {
         let mut events = Vec::new();
         if news {
             events = self.jobs(&batch).await?;
-            self.seen = stamp;
+            self.seen = now;
         }
-        let state = self.state(&batch, is_due).await?;
+        let state = self.state(&batch, whole).await?;
         let text = state.to_string();
         if text != self.state {
             events.push(Event::default().event("state").data(&text));
             self.state = text;
         }
-        if is_due {
+        if whole {
             self.whole_at = Some(Instant::now());
+            self.stale = false;
         }
         let heard = self.since.as_millisecond().to_string();
         let last = events.pop().map(|event| event.id(heard));
@@ -169,10 +176,10 @@ impl Watch {
     /// Figures and how the run stands; now and then also causes and pictures.
     async fn state(&self, batch: &BatchView, whole: bool) -> Result<Value, Error> {
         let Desk { options, .. } = &*self.desk;
-        let owner = running(&options.state_dir);
+        let owner = self.seen.as_ref().and_then(|(_, owner)| owner.clone());
         let live = if owner.is_some() { options.ledger.live().await? } else { None };
-        let others = options.ledger.batches(&[]).await?;
-        let address = |batch: &BatchView| Some(json!([batch.name, self.desk.address(batch)?]));
+        let others = options.ledger.batch_names().await?;
+        let address = |(_, name): &(_, String)| Some(json!([name, self.desk.address(name)?]));
         let mut state = json!({
             "batch": report::figures(batch),
             "batches": others.iter().rev().filter_map(address).collect::<Vec<_>>(),

@@ -10,7 +10,7 @@ use axum::response::{Html, IntoResponse, Redirect, Response};
 
 use super::{Desk, files};
 use crate::ledger::BatchView;
-use crate::report::{self, Links};
+use crate::report::{self, Kind, Links};
 
 /// Why there is no answer, for people.
 pub(super) type Refused = (StatusCode, String);
@@ -20,11 +20,15 @@ pub(super) fn broken(error: &dyn std::fmt::Display) -> Refused {
     (StatusCode::INTERNAL_SERVER_ERROR, format!("nightreel: {error}\n"))
 }
 
+/// There is no batch of that name or number.
+pub(super) fn no_batch() -> Refused {
+    (StatusCode::NOT_FOUND, "nightreel: there is no such batch\n".to_owned())
+}
+
 /// Leads to the batch that was begun last.
 pub(super) async fn newest(State(desk): State<Arc<Desk>>) -> Result<Response, Refused> {
-    let batches = desk.options.ledger.batches(&[]).await.map_err(|error| broken(&error))?;
-    let newest = batches.iter().max_by_key(|batch| batch.id.0);
-    match newest.and_then(|batch| desk.address(batch)) {
+    let batches = desk.options.ledger.batch_names().await.map_err(|error| broken(&error))?;
+    match batches.last().and_then(|(_, name)| desk.address(name)) {
         Some(address) => Ok(Redirect::to(&address).into_response()),
         None => Ok(Html("<!doctype html><title>nightreel</title><p>There is no batch yet.")
             .into_response()),
@@ -40,16 +44,15 @@ pub(super) async fn below(
     let Some(folder) = path.strip_suffix('/') else {
         return files::serve(&desk, &path, request).await;
     };
-    let batches = desk.options.ledger.batches(&[]).await.map_err(|error| broken(&error))?;
-    let names = desk.options.names;
-    let is_meant = |batch: &&BatchView| (names.folder)(&batch.name).as_deref() == Some(folder);
-    let Some(batch) = batches.iter().find(is_meant) else {
-        return Err((StatusCode::NOT_FOUND, "nightreel: there is no such batch\n".to_owned()));
-    };
+    let Desk { options, .. } = &*desk;
+    let (ledger, names) = (&options.ledger, options.names);
+    let batches = ledger.batch_names().await.map_err(|error| broken(&error))?;
+    let is_meant = |(_, name): &(_, String)| (names.folder)(name).as_deref() == Some(folder);
+    let name = batches.into_iter().find(is_meant).map(|(_, name)| name);
+    let Some(batch) = desk.batch(name).await? else { return Err(no_batch()) };
     let mut page = Vec::new();
     let links = Links { folder, sidecar: &names.sidecar };
-    let Desk { options, .. } = &*desk;
-    report::write_live(&options.ledger, batch, &options.folders, &links, &mut page)
+    report::write(Kind::Live, (ledger, &batch), &options.folders, &links, &mut page)
         .await
         .map_err(|error| broken(&error))?;
     let head = [
@@ -60,9 +63,16 @@ pub(super) async fn below(
 }
 
 impl Desk {
+    /// The batch of that name in figures.
+    async fn batch(&self, name: Option<String>) -> Result<Option<BatchView>, Refused> {
+        let Some(name) = name else { return Ok(None) };
+        let found = self.options.ledger.batches(&[name]).await;
+        Ok(found.map_err(|error| broken(&error))?.pop())
+    }
+
     /// Where a batch's page is.
-    pub(super) fn address(&self, batch: &BatchView) -> Option<String> {
-        let folder = (self.options.names.folder)(&batch.name)?;
+    pub(super) fn address(&self, name: &str) -> Option<String> {
+        let folder = (self.options.names.folder)(name)?;
         let mut url = url::Url::parse("http://localhost/outputs/").ok()?;
         url.path_segments_mut().ok()?.pop_if_empty().extend(folder.split('/')).push("");
         Some(url.path().to_owned())

@@ -169,6 +169,15 @@ impl Ledger {
         Ok(views)
     }
 
+    /// All batches by name alone, oldest first: figures are counted over all their jobs.
+    pub async fn batch_names(&self) -> Result<Vec<(BatchId, String)>> {
+        let rows = sqlx::query("SELECT id, name FROM batches ORDER BY id")
+            .fetch_all(self.readers())
+            .await
+            .map_err(Error::on("reading the batches' names"))?;
+        Ok(rows.iter().map(|row| (BatchId(row.get("id")), row.get("name"))).collect())
+    }
+
     async fn batch_view(&self, row: &SqliteRow, name: String) -> Result<BatchView> {
         let id = BatchId(row.get("id"));
         let charged = self.charged(id).await?;

@@ -17,10 +17,9 @@ use std::path::PathBuf;
 
 use crate::domain::clock;
 use crate::ledger::{self, BatchView, Ledger};
-use page::Kind;
 
 pub use data::{Links, figures, job, whole};
-pub use page::{MARK, live_policy};
+pub use page::{Kind, MARK, live_policy};
 
 /// What a page is called in its batch's folder.
 pub const NAME: &str = "index.html";
@@ -45,33 +44,22 @@ pub struct Folders {
     pub output_dir: Option<PathBuf>,
 }
 
-/// Writes the page of a batch.
+/// Writes the page of a batch: as a file, or as the dashboard serves it, where it keeps itself up to date
+/// and acts.
 pub async fn write(
-    ledger: &Ledger,
-    batch: &BatchView,
+    kind: Kind,
+    (ledger, batch): (&Ledger, &BatchView),
     folders: &Folders,
     links: &Links<'_>,
     out: &mut (dyn Write + Send),
 ) -> Result<(), Error> {
-    page::begin(out, Kind::Report)?;
-    out.write_all(b"{")?;
-    data::write(ledger, batch, folders, links, out).await?;
-    page::end(out, Kind::Report)?;
-    Ok(())
-}
-
-/// Writes the same page as the dashboard serves it: it keeps itself up to date, and acts.
-pub async fn write_live(
-    ledger: &Ledger,
-    batch: &BatchView,
-    folders: &Folders,
-    links: &Links<'_>,
-    out: &mut (dyn Write + Send),
-) -> Result<(), Error> {
-    page::begin(out, Kind::Live)?;
+    page::begin(out, kind)?;
     // Before anything is read: what changes from here on may not be in it.
-    write!(out, "{{\"at\":{},", clock::now().as_millisecond())?;
+    let at = clock::now().as_millisecond();
+    match kind {
+        Kind::Report => write!(out, "{{")?,
+        Kind::Live => write!(out, "{{\"at\":{at},")?,
+    }
     data::write(ledger, batch, folders, links, out).await?;
-    page::end(out, Kind::Live)?;
-    Ok(())
+    Ok(page::end(out, kind)?)
 }

@@ -35,7 +35,7 @@ const DATA: &str = "{{data}}";
 
 /// Who shows the page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+pub enum Kind {
     /// A file, opened by itself.
     Report,
     /// The dashboard.
@@ -118,8 +118,10 @@ mod tests {
             "</script",
             "<!--",
         ] {
-            let script = LIVE.replace("http://www.w3.org/2000/svg", "");
-            assert!(!script.contains(word), "{word}");
+            for script in [SCRIPT, LIVE] {
+                let script = script.replace("http://www.w3.org/2000/svg", "");
+                assert!(!script.contains(word), "{word}");
+            }
         }
         assert!(!STYLE.contains("url(") && !STYLE.contains("@import") && !STYLE.contains("</"));
     }

@@ -105,10 +105,7 @@ pub enum FoundSidecar {
 
 impl FoundSidecar {
     pub(super) fn read(bytes: &[u8]) -> Self {
-        if !is_sidecar(bytes) {
-            return Self::Foreign;
-        }
-        let found: Value = serde_json::from_slice(bytes).unwrap_or_default();
+        let Some(found) = parse(bytes) else { return Self::Foreign };
         let text = |name: &str| found[name].as_str().unwrap_or_default().to_owned();
         Self::Of { prediction: text("prediction_id"), sha256: text("sha256") }
     }
@@ -116,10 +113,13 @@ impl FoundSidecar {
 
 /// Whether a file that stands where a sidecar belongs is one.
 pub(super) fn is_sidecar(bytes: &[u8]) -> bool {
-    let Ok(Value::Object(found)) = serde_json::from_slice(bytes) else {
-        return false;
-    };
-    ["nightreel", "sha256", "prediction_id", "key"].iter().all(|field| found.contains_key(*field))
+    parse(bytes).is_some()
+}
+
+fn parse(bytes: &[u8]) -> Option<Value> {
+    let found: Value = serde_json::from_slice(bytes).ok()?;
+    let has = |field: &&str| found.get(*field).is_some();
+    ["nightreel", "sha256", "prediction_id", "key"].iter().all(has).then_some(found)
 }
 
 /// Sidecars of a folder that are read at most, the newest ones.
@@ -146,8 +146,7 @@ pub fn results_of(root: &Path, batch: &str) -> Vec<PredictionId> {
 fn prediction_of(path: &Path) -> Option<PredictionId> {
     let mut bytes = Vec::new();
     File::open(path).and_then(|file| file.take(1 << 20).read_to_end(&mut bytes)).ok()?;
-    let found: Value = serde_json::from_slice(&bytes).ok().filter(|_| is_sidecar(&bytes))?;
-    PredictionId::parse(found.get("prediction_id")?.as_str()?)
+    PredictionId::parse(parse(&bytes)?["prediction_id"].as_str()?)
 }
 
 fn utc<S: Serializer>(at: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {

@@ -185,10 +185,8 @@ impl Store {
     /// The content of a small file, as far as it is one; `None` where there is none.
     pub(super) fn small(&self, name: &RelPath) -> Result<Option<Vec<u8>>, Error> {
         let Some(file) = self.file(name)? else { return Ok(None) };
-        let mut bytes = Vec::new();
-        let read = io::Read::read_to_end(&mut io::Read::take(file, SMALL), &mut bytes);
-        read.map_err(|cause| Error::io("read", &self.tree.full(name), cause))?;
-        Ok(Some(bytes))
+        let bytes = read_all(&file);
+        bytes.map(Some).map_err(|cause| Error::io("read", &self.tree.full(name), cause))
     }
 
     /// Takes the file `name` out of the way, under a name of its own beside it: nothing is deleted.

@@ -162,14 +162,13 @@ impl Outcome {
 
 /// The flags that say where things are, where that is not where they are by default.
 pub(super) fn places(settings: &Settings, outputs: bool) -> String {
-    let usual = Settings::default();
-    let flag = |name: &str, is: &Path, usual: &Path| {
-        let named = || format!(" --{name} {}", quoted(&is.to_string_lossy()));
-        if is == usual { String::new() } else { named() }
-    };
-    let state = flag("state-dir", &settings.state_dir, &usual.state_dir);
-    let output = flag("output-dir", &settings.output_dir, &usual.output_dir);
-    if outputs { state + &output } else { state }
+    let named = report::folders(settings);
+    let output_dir = named.output_dir.filter(|_| outputs);
+    let flags = [("state-dir", named.state_dir), ("output-dir", output_dir)];
+    let given = flags
+        .into_iter()
+        .filter_map(|(name, path)| Some(format!(" --{name} {}", quoted(&path?.to_string_lossy()))));
+    given.collect::<Vec<_>>().concat()
 }
 
 /// The command as it was typed, to be pasted into a shell: its flags are part of what goes on.

@@ -62,7 +62,7 @@ struct RowLine {
 #[derive(Default)]
 pub(super) struct Removed {
     /// How many, by what becomes of them.
-    fates: BTreeMap<&'static str, u64>,
+    fates: BTreeMap<Fate, u64>,
     /// Each, where rows were asked for.
     rows: Vec<RemovedLine>,
     /// New rows that ask for what these were paid for.
@@ -72,7 +72,7 @@ pub(super) struct Removed {
 impl Removed {
     /// Whether there are jobs to cancel or to collect.
     pub(super) fn wants_a_run(&self) -> bool {
-        self.fates.keys().any(|fate| *fate != Fate::Kept.as_str())
+        self.fates.keys().any(|fate| *fate != Fate::Kept)
     }
 }
 
@@ -242,8 +242,8 @@ async fn make(
         tour = Tour::of(cx, opened, known, (rows, prices, room)).await?;
     }
     let removed = match known {
-        Some((_, batch, jobs)) if jobs > tour.known => {
-            tour.removed(cx, opened, ledger, batch).await?
+        Some((ledger, batch, jobs)) if jobs > tour.known => {
+            tour.removed(cx, opened, (ledger, batch)).await?
         }
         _ => Removed::default(),
     };
@@ -314,16 +314,14 @@ impl Tour {
         &mut self,
         cx: &Context,
         opened: &Opened,
-        ledger: Option<&Ledger>,
-        batch: BatchId,
+        beside: (&Ledger, BatchId),
     ) -> anyhow::Result<Removed> {
         let mut removed = Removed::default();
-        let Some(ledger) = ledger else { return Ok(removed) };
         let mut renames = std::mem::take(&mut self.renames);
         let mut reading = cx.reading(&opened.manifest);
         let visit = |job: &JobView| {
             let fate = Fate::of(job.state);
-            *removed.fates.entry(fate.as_str()).or_default() += 1;
+            *removed.fates.entry(fate).or_default() += 1;
             renames.note_removed(job);
             self.summary.note_removed(&job.key, fate);
             if self.rows {
@@ -331,7 +329,7 @@ impl Tour {
                 removed.rows.push(RemovedLine { key, state, fate });
             }
         };
-        plan::each_removed(&opened.manifest, (ledger, batch), &[], |rows| reading.add(rows), visit)
+        plan::each_removed(&opened.manifest, beside, &[], |rows| reading.add(rows), visit)
             .await
             .map_err(manifests::explain)?;
         removed.renamed = renames.found();

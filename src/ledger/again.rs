@@ -81,7 +81,7 @@ async fn sum(tx: &mut Tx<'_>, batch: BatchId) -> Result<(Micros, u64)> {
 }
 
 async fn pay_again(tx: &mut Tx<'_>, job: JobId) -> Result<PaidAgain> {
-    let found = find_job(tx, job).await?;
+    let mut found = find_job(tx, job).await?;
     let given_up = match found.state {
         JobState::Quarantined | JobState::LostOutput => {
             "state IN ('accepted', 'settled') ORDER BY number DESC LIMIT 1"
@@ -103,11 +103,10 @@ async fn pay_again(tx: &mut Tx<'_>, job: JobId) -> Result<PaidAgain> {
         let attempt = find_attempt(tx, AttemptId(id)).await?;
         if attempt.state == AttemptState::Accepted {
             let patch = AttemptPatch { evidence: Some("pay-again"), ..AttemptPatch::default() };
-            step_attempt(tx, attempt, AttemptState::Settled, patch).await?;
+            found = step_attempt(tx, attempt, AttemptState::Settled, patch).await?;
         }
         mark(tx, AttemptId(id)).await?;
     }
-    let found = find_job(tx, job).await?;
     let why = trouble("requeue --pay-again");
     let patch = JobPatch { trouble: Some(&why), ..JobPatch::default() };
     move_job(tx, &found, JobState::Pending, patch).await?;

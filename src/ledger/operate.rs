@@ -143,10 +143,11 @@ async fn move_page(
 pub(super) async fn start_over(tx: &mut Tx<'_>, job: JobId) -> Result<()> {
     sqlx::query(
         "UPDATE jobs SET tries = 0, waits = 0, \
-         error_message = CASE error_class WHEN 'removed' THEN NULL ELSE error_message END, \
-         error_class = nullif(error_class, 'removed') WHERE id = ?1",
+         error_message = CASE error_class WHEN ?2 THEN NULL ELSE error_message END, \
+         error_class = nullif(error_class, ?2) WHERE id = ?1",
     )
     .bind(job.0)
+    .bind(REMOVED)
     .execute(&mut *tx.connection)
     .await
     .map_err(Error::on("giving a job its tries again"))?;

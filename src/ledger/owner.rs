@@ -34,7 +34,7 @@ impl Ownership {
     /// taken over at once. An owner of another machine, of which nobody knows whether it is dead, may be
     /// at work on the original of this folder: that is refused.
     pub fn take(state_dir: &Path) -> Result<Self> {
-        let path = state_dir.join("owner.lock");
+        let path = lock_path(state_dir);
         let io = |doing| {
             let path = path.clone();
             move |source| Error::Io { doing, path, source }
@@ -67,10 +67,14 @@ impl Ownership {
     /// The error that names the owner of the ledger in `state_dir`, where another process is it.
     #[must_use]
     pub fn of_another(state_dir: &Path) -> Option<Error> {
-        let refused = Self::take(state_dir).err()?;
-        let is_anothers = matches!(&refused, Error::Owned { owner, .. } if !owner.starts_with(&format!("{},", name())));
-        is_anothers.then_some(refused)
+        let owner = running(state_dir)?;
+        let is_ours = owner.starts_with(&format!("{},", name()));
+        (!is_ours).then(|| Error::Owned { owner, path: lock_path(state_dir) })
     }
+}
+
+fn lock_path(state_dir: &Path) -> PathBuf {
+    state_dir.join("owner.lock")
 }
 
 /// Who owns the ledger in `state_dir` and is alive on this machine, in words. This takes no lock: a run
@@ -78,7 +82,7 @@ impl Ownership {
 #[must_use]
 pub fn running(state_dir: &Path) -> Option<String> {
     let mut left = String::new();
-    let file = File::open(state_dir.join("owner.lock")).ok()?;
+    let file = File::open(lock_path(state_dir)).ok()?;
     file.take(500).read_to_string(&mut left).ok()?;
     let pid: i32 = left.strip_prefix("pid ")?.split(' ').next()?.parse().ok()?;
     let same = !is_of_another_machine(&left, &describe());

@@ -28,7 +28,6 @@ enum Format {
 
 /// Reads the header; the error says why there is none.
 pub(super) fn header(path: &Path) -> Result<Header, String> {
-    let broken = |error: imagesize::ImageError| format!("is no picture that can be read: {error}");
     let mut beginning = [0; 16];
     let read = std::fs::File::open(path)
         .and_then(|mut file| std::io::Read::read(&mut file, &mut beginning));
@@ -68,10 +67,14 @@ pub(super) fn unfit_inline(value: &str, wanted: &Picture) -> Option<String> {
 }
 
 fn header_of(bytes: &[u8]) -> Result<Header, String> {
-    let broken = |error: imagesize::ImageError| format!("is no picture that can be read: {error}");
     let format = format_of(bytes).map_err(broken)?;
     let size = imagesize::blob_size(bytes).map_err(broken)?;
     Ok(Header { format, width: size.width as u64, height: size.height as u64 })
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "for `map_err`")]
+fn broken(error: imagesize::ImageError) -> String {
+    format!("is no picture that can be read: {error}")
 }
 
 fn format_of(beginning: &[u8]) -> Result<Format, imagesize::ImageError> {

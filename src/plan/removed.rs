@@ -3,6 +3,8 @@
 
 use std::collections::{HashMap, HashSet};
 
+use serde::Serialize;
+
 use super::WalkError;
 use crate::domain::{Digest, JobState, Request};
 use crate::ledger::{BatchId, JobFilter, JobId, JobView, Ledger};
@@ -14,7 +16,8 @@ const PAGE: u32 = 500;
 const COMPARED: usize = 10_000;
 
 /// What a run does with the job of a removed row.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Fate {
     /// Nothing was paid: it is canceled.
     Canceled,

@@ -9,7 +9,7 @@ use super::super::table::Table;
 use super::{Planned, Plans, RemovedLine};
 use crate::catalog::BUILTIN_DATE;
 use crate::domain::{Micros, clock, text};
-use crate::plan::Action;
+use crate::plan::{Action, Fate};
 use crate::settings::Settings;
 
 /// Bytes of a reason shown in a line: room for three changed fields.
@@ -202,12 +202,12 @@ const RENAMED: usize = 10;
 fn write_removed(out: &mut dyn Write, plan: &Planned) -> std::io::Result<()> {
     let removed = &plan.removed;
     for (fate, count) in &removed.fates {
-        let means = match *fate {
-            "canceled" => "nothing was paid",
-            "collected" => "paid for",
-            _ => "as it is, with its files",
+        let means = match fate {
+            Fate::Canceled => "nothing was paid",
+            Fate::Collected => "paid for",
+            Fate::Kept => "as it is, with its files",
         };
-        let jobs = text::count(*count, "job");
+        let (jobs, fate) = (text::count(*count, "job"), fate.as_str());
         writeln!(out, "  no longer in the manifest: {jobs} to be {fate} ({means})")?;
     }
     for renamed in removed.renamed.iter().take(RENAMED) {

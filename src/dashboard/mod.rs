@@ -1,7 +1,7 @@
 //! The dashboard: the report's page, served on loopback and kept up to date from the ledger, with what
 //! an operator may do to a run while it goes on.
 //!
-//! It answers nobody but a browser on this machine that was given the token: see [`guard`].
+//! It answers nobody but a browser on this machine that was given the token: see `guard.rs`.
 
 mod acts;
 mod changes;

@@ -1,7 +1,7 @@
 //! The report: one self-contained page of a batch, made from the ledger alone.
 //!
 //! What people and APIs wrote enters it as JSON in one block of the page and nowhere else, see
-//! [`inert`]; the page's own script puts it on the screen as text. The batch's jobs are read and
+//! `inert.rs`; the page's own script puts it on the screen as text. The batch's jobs are read and
 //! written page by page, so the batch's size is felt on disk only.
 
 mod commands;

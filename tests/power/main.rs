@@ -53,19 +53,18 @@ fn shim(folder: &Path) -> PathBuf {
 
 /// What the log of syncs says is on the disk, by the strictest reading of POSIX: a file's own sync keeps
 /// its content, and only its folder's sync keeps its name. The last word about each folder counts.
-fn durable(log: &str) -> BTreeMap<PathBuf, u64> {
-    let mut places = BTreeMap::<PathBuf, u64>::new();
+fn durable(log: &str) -> BTreeMap<PathBuf, String> {
+    let mut places = BTreeMap::<PathBuf, String>::new();
     let mut folder = PathBuf::new();
     for line in log.lines() {
         if let Some(path) = line.strip_prefix("D ") {
             folder = PathBuf::from(path);
             // What the folder's sync no longer names is gone from it.
             places.retain(|place, _| place.parent() != Some(&folder));
-        } else if let Some((inode, name)) =
-            line.strip_prefix("N ").and_then(|it| it.split_once(' '))
+        } else if let Some((key, name)) = line.strip_prefix("N ").and_then(|it| it.split_once(' '))
             && !matches!(name, "." | "..")
         {
-            places.insert(folder.join(name), inode.parse().unwrap());
+            places.insert(folder.join(name), key.to_owned());
         }
     }
     places
@@ -78,9 +77,9 @@ fn cut_power(story: &Story, shadow: &Path) {
     let places = durable(&log);
     for folder in ["state", "outputs"].map(|name| root.join(name)) {
         fs::remove_dir_all(&folder).ok();
-        for (place, inode) in places.iter().filter(|(place, _)| place.starts_with(&folder)) {
+        for (place, key) in places.iter().filter(|(place, _)| place.starts_with(&folder)) {
             let above = place.ancestors().skip(1).take_while(|above| *above != root);
-            let content = shadow.join(format!("ino-{inode}"));
+            let content = shadow.join(key);
             if content.exists() && above.into_iter().all(|above| places.contains_key(above)) {
                 fs::create_dir_all(place.parent().unwrap()).unwrap();
                 fs::copy(content, place).unwrap();

@@ -29,10 +29,21 @@ static void copy(int from, const char *name) {
     close(to);
 }
 
-/* One line of the log: "F INO PATH" for a file, "D PATH" and "N INO NAME" for a folder. */
+/* Names what is at `path`: inode and time of birth, since a number is given again to what is made later.
+ * A folder is "-", so that its content is never taken from a file that had its number. */
+static void identify(int folder, const char *path, char *key, size_t room) {
+    struct statx stat;
+    snprintf(key, room, "-");
+    if (statx(folder, path, AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH, STATX_BASIC_STATS | STATX_BTIME, &stat) != 0) return;
+    if (!S_ISREG(stat.stx_mode)) return;
+    snprintf(key, room, "ino-%llu-%lld-%u", (unsigned long long)stat.stx_ino,
+             (long long)stat.stx_btime.tv_sec, stat.stx_btime.tv_nsec);
+}
+
+/* One line of the log: "F KEY PATH" for a file, "D PATH" and "N KEY NAME" for a folder. */
 static void note(int fd, int number) {
     struct stat stat;
-    char link[64], path[4096], line[8192], log[4096];
+    char key[96], link[64], path[4096], line[8192], log[4096];
     if (fstat(fd, &stat) != 0) return;
     snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
     ssize_t length = readlink(link, path, sizeof path - 1);
@@ -46,20 +57,20 @@ static void note(int fd, int number) {
         DIR *folder = opendir(path);
         struct dirent *entry;
         while (folder && (entry = readdir(folder))) {
-            written = snprintf(line, sizeof line, "N %lu %s\n", (unsigned long)entry->d_ino, entry->d_name);
+            identify(dirfd(folder), entry->d_name, key, sizeof key);
+            written = snprintf(line, sizeof line, "N %s %s\n", key, entry->d_name);
             if (write(to, line, written) != written) abort();
         }
         if (folder) closedir(folder);
     } else if (S_ISREG(stat.st_mode)) {
-        char name[64];
-        snprintf(name, sizeof name, "ino-%lu", (unsigned long)stat.st_ino);
+        identify(fd, "", key, sizeof key);
         /* The descriptor may be for writing only: read through a new one. */
         int from = open(link, O_RDONLY);
         if (from >= 0) {
-            copy(from, name);
+            copy(from, key);
             close(from);
         }
-        int written = snprintf(line, sizeof line, "F %lu %s\n", (unsigned long)stat.st_ino, path);
+        int written = snprintf(line, sizeof line, "F %s %s\n", key, path);
         if (write(to, line, written) != written) abort();
     }
     close(to);

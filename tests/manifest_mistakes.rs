@@ -12,7 +12,7 @@ fn told(folder: &Path, name: &str) -> Vec<String> {
     let source = Source::Path(folder.join(name));
     let mistakes = match manifest::open(&source).and_then(|manifest| manifest.rows()) {
         Err(mistakes) => mistakes,
-        Ok(rows) => rows.filter_map(Result::err).flatten().collect(),
+        Ok(rows) => rows.filter_map(Result::err).flat_map(|unread| unread.mistakes).collect(),
     };
     let prefix = format!("{}/", folder.display());
     mistakes.iter().map(|mistake| mistake.to_string().replace(&prefix, "")).collect()

@@ -68,7 +68,7 @@ proptest! {
         ).unwrap();
         if let Ok(manifest) = manifest::open(&Source::Path(path)) {
             for row in manifest.rows().unwrap() {
-                prop_assert!(row.is_ok() || row.is_err_and(|mistakes| !mistakes.is_empty()));
+                prop_assert!(row.is_ok() || row.is_err_and(|unread| !unread.mistakes.is_empty()));
             }
         }
     }

@@ -6,8 +6,8 @@ use super::manifests::{self, Opened};
 use super::plan::Planned;
 use crate::catalog::Prices;
 use crate::domain::{JobState, Origin, kill_point, text};
-use crate::ledger::{BatchId, JobId, JobView, Ledger, NewBatch, NewJob};
-use crate::plan::{Action, WalkError, each_removed, walk};
+use crate::ledger::{BatchId, BatchView, JobId, JobView, Ledger, NewBatch, NewJob};
+use crate::plan::{Action, PlannedRow, WalkError, Walked, each_removed, walk};
 
 /// Jobs looked at in one go.
 const PAGE: u32 = 500;
@@ -39,8 +39,7 @@ pub(super) async fn all(
         if enqueued > 0 {
             news.push((plan.batch.clone(), enqueued));
         }
-        let whole = plan.summary.rows.of(Action::Invalid) == 0;
-        if whole && pending(ledger, &plan.batch).await? > wanted {
+        if unsent(ledger, &plan.batch).await? > wanted {
             take_out_removed(cx, ledger, (id, opened)).await?;
         }
         revive(ledger, id).await?;
@@ -49,12 +48,51 @@ pub(super) async fn all(
     Ok((batches, news))
 }
 
-async fn pending(ledger: &Ledger, batch: &str) -> anyhow::Result<u64> {
+/// Jobs that are what their rows are as long as nothing is sent.
+const UNSENT: [JobState; 2] = [JobState::Pending, JobState::Invalid];
+
+async fn unsent(ledger: &Ledger, batch: &str) -> anyhow::Result<u64> {
     let views = ledger.batches(&[batch.to_owned()]).await?;
-    Ok(views.iter().map(|view| view.tally.count(JobState::Pending)).sum())
+    let of = |view: &BatchView| UNSENT.map(|state| view.tally.count(state)).iter().sum::<u64>();
+    Ok(views.iter().map(of).sum())
 }
 
-/// Returns how many jobs are new, and how many pending ones the manifest wants.
+/// Rows of a chunk that have mistakes.
+#[derive(Default)]
+struct LeftOut {
+    /// Of those the ledger has the job, not sent yet.
+    pending: Vec<(JobId, String)>,
+    /// Those it does not know, as far as they can be read.
+    fresh: Vec<NewJob>,
+    /// How many are in the ledger as `invalid` then.
+    listed: u64,
+}
+
+impl LeftOut {
+    /// Keeps a row that has mistakes, and gives back one that has none.
+    fn take(&mut self, row: Walked) -> Option<PlannedRow> {
+        let (known, mistakes, spec) = match row {
+            Ok(row) if row.mistakes.is_empty() => return Some(*row),
+            Ok(row) => (row.known, row.mistakes, Some(row.spec)),
+            Err(bad) => (bad.known, bad.unread.mistakes, None),
+        };
+        let why = mistakes.first().map(ToString::to_string).unwrap_or_default();
+        let is_unsent = known.as_ref().is_some_and(|known| UNSENT.contains(&known.state));
+        self.listed += u64::from(is_unsent || (known.is_none() && spec.is_some()));
+        match (known, spec) {
+            (None, Some(spec)) => {
+                self.fresh.push(NewJob { spec, price: None, invalid: Some(why) });
+            }
+            (Some(known), _) if known.state == JobState::Pending => {
+                self.pending.push((known.id, why));
+            }
+            _ => {}
+        }
+        None
+    }
+}
+
+/// Returns how many jobs are new, and how many of those not sent yet have a row.
 async fn bring_in(
     cx: &Context,
     ledger: &Ledger,
@@ -67,24 +105,19 @@ async fn bring_in(
     let mut reading = cx.reading(&opened.manifest);
     walk(&opened.manifest, known, (on_change, prices), async |mut chunk| {
         reading.add(chunk.len() as u64);
-        let (mut fresh, mut dearer) = (Vec::new(), Vec::new());
+        let (mut fresh, mut dearer, mut left_out) = (Vec::new(), Vec::new(), LeftOut::default());
         for row in &mut chunk {
             manifests::check_name(opened.manifest.batch(), row);
         }
-        for row in chunk.into_iter().flatten() {
-            let is_pending = row.known.as_ref().is_some_and(|k| k.state == JobState::Pending);
-            wanted += u64::from(is_pending || row.costs);
-            if !row.costs || !row.mistakes.is_empty() {
+        for row in chunk.into_iter().filter_map(|row| left_out.take(row)) {
+            wanted += u64::from(row.costs);
+            if !row.costs {
                 continue;
             }
-            let row = *row;
             let job = NewJob { spec: row.spec, price: row.price, invalid: None };
             match row.known {
                 None => fresh.push(job),
-                Some(known)
-                    if row.action == Action::Changed
-                        || matches!(known.state, JobState::Invalid | JobState::Canceled) =>
-                {
+                Some(known) if row.action == Action::Changed || known.follows_its_row() => {
                     ledger.rewrite(known.id, job).await?;
                 }
                 Some(known) => {
@@ -97,6 +130,11 @@ async fn bring_in(
             ledger.reprice(dearer).await?;
         }
         enqueued += fresh.len() as u64;
+        wanted += left_out.listed;
+        if !left_out.pending.is_empty() {
+            ledger.invalidate(left_out.pending).await?;
+        }
+        fresh.extend(left_out.fresh);
         if fresh.is_empty() {
             return Ok(());
         }
@@ -120,7 +158,7 @@ async fn take_out_removed(
     let mut removed = Vec::new();
     let mut reading = cx.reading(&opened.manifest);
     let (read, visit) = (|rows| reading.add(rows), |job: &JobView| removed.push(job.id));
-    each_removed(&opened.manifest, (ledger, batch), &[JobState::Pending], read, visit)
+    each_removed(&opened.manifest, (ledger, batch), &UNSENT, read, visit)
         .await
         .map_err(manifests::explain)?;
     drop(reading);
@@ -135,7 +173,7 @@ async fn take_out_removed(
         cx.err,
         "{}: {} whose rows are no longer in the manifest canceled before submission",
         text::visible(opened.manifest.batch()),
-        text::count(canceled, "pending job")
+        text::count(canceled, "unsent job")
     )?;
     Ok(())
 }

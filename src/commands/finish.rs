@@ -13,7 +13,6 @@ use super::status::{batch_json, write_human};
 use crate::domain::{JobState, Totals, text};
 use crate::exit::Exit;
 use crate::ledger::{BatchView, Error, Ledger};
-use crate::plan::Action;
 use crate::runner::Stop;
 use crate::settings::Settings;
 
@@ -27,7 +26,10 @@ pub(super) struct Outcome {
     pub(super) totals: Totals,
     /// The batches as they are now.
     pub(super) views: Vec<BatchView>,
-    invalid: u64,
+    /// Rows with mistakes.
+    left_out: u64,
+    /// Those of them that the ledger does not have as `invalid`.
+    unlisted: u64,
     /// Files of done jobs that are not there any more.
     missing: u64,
     /// What is to be said of the reports.
@@ -47,7 +49,8 @@ impl Outcome {
             Err(error) if ended.is_ok() => return Err(error.into()),
             Err(_) => Vec::new(),
         };
-        let invalid = plans.iter().map(|plan| plan.summary.rows.of(Action::Invalid)).sum();
+        let left_out = plans.iter().map(|plan| plan.summary.left_out).sum();
+        let listed: u64 = plans.iter().map(|p| p.summary.noted + p.summary.to_note).sum();
         let mut exits: Vec<Exit> = stops.iter().map(exit_of).collect();
         if matches!(ended, Err(Error::Fenced)) {
             // That nothing can be written any more follows from it.
@@ -61,7 +64,7 @@ impl Outcome {
             }
             Totals::default()
         });
-        exits.extend(exits_of(&views, invalid));
+        exits.extend(exits_of(&views, left_out));
         let waits: u64 = plans.iter().map(|plan| plan.summary.waits).sum();
         if waits > 0 {
             exits.push(Exit::NeedsDecision);
@@ -72,8 +75,11 @@ impl Outcome {
             ));
         }
         let exit = Exit::first_of(&exits);
-        let reason = if reasons.is_empty() { meaning(exit, &views) } else { reasons.join("; ") };
-        Ok(Self { exit, reason, totals, views, invalid, missing: 0, reports: Vec::new() })
+        let reason =
+            if reasons.is_empty() { meaning(exit, &views, left_out) } else { reasons.join("; ") };
+        let unlisted = left_out - listed;
+        let reports = Vec::new();
+        Ok(Self { exit, reason, totals, views, left_out, unlisted, missing: 0, reports })
     }
 
     /// Looks whether the files of done jobs are where they were put.
@@ -99,8 +105,9 @@ impl Outcome {
             return Ok(self.exit);
         }
         write_human(&mut cx.out, &self.views)?;
-        if self.invalid > 0 {
-            writeln!(cx.out, "  {} left out for their mistakes", text::count(self.invalid, "row"))?;
+        if self.left_out > 0 {
+            let rows = text::count(self.left_out, "row");
+            writeln!(cx.out, "  {rows} left out for mistakes; `nightreel plan` names them")?;
         }
         if self.exit != Exit::Done {
             writeln!(cx.out, "{}", text::visible(&self.reason))?;
@@ -125,11 +132,11 @@ impl Outcome {
         Ok(self.exit)
     }
 
-    /// Rows that could not be read are in no ledger: they are counted here.
+    /// Rows that could not be read at all are in no ledger: they are counted here.
     fn json_of(&self, view: &BatchView) -> serde_json::Value {
         let mut batch = batch_json(view);
-        if self.views.len() == 1 && self.invalid > 0 {
-            batch["jobs"]["invalid"] = (view.tally.count(JobState::Invalid) + self.invalid).into();
+        if self.views.len() == 1 && self.unlisted > 0 {
+            batch["jobs"]["invalid"] = (view.tally.count(JobState::Invalid) + self.unlisted).into();
         }
         batch
     }
@@ -187,10 +194,14 @@ fn quoted(word: &str) -> String {
 }
 
 /// An exit code in words. Canceled jobs are nobody's failure, but they are not done either.
-fn meaning(exit: Exit, views: &[BatchView]) -> String {
-    let canceled: u64 = views.iter().map(|view| view.tally.count(JobState::Canceled)).sum();
-    match (exit, canceled) {
-        (Exit::Done, 1..) => format!("every job is done but {canceled} canceled"),
+fn meaning(exit: Exit, views: &[BatchView], left_out: u64) -> String {
+    let all = |state| -> u64 { views.iter().map(|view| view.tally.count(state)).sum() };
+    let (canceled, failed) = (all(JobState::Canceled), all(JobState::Failed));
+    match exit {
+        Exit::Done if canceled > 0 => format!("every job is done but {canceled} canceled"),
+        Exit::SomeFailed if failed == 0 && left_out > 0 => {
+            format!("{} left out for mistakes", text::count(left_out, "row"))
+        }
         _ => exit.meaning().to_owned(),
     }
 }
@@ -209,13 +220,13 @@ fn exit_of(stop: &Stop) -> Exit {
     }
 }
 
-fn exits_of(views: &[BatchView], invalid: u64) -> Vec<Exit> {
+fn exits_of(views: &[BatchView], left_out: u64) -> Vec<Exit> {
     let has = |state: &JobState| views.iter().any(|view| view.tally.count(*state) > 0);
     let mut exits = Vec::new();
     if JobState::ALL.iter().any(|state| state.needs_decision() && has(state)) {
         exits.push(Exit::NeedsDecision);
     }
-    if has(&JobState::Failed) || has(&JobState::Invalid) || invalid > 0 {
+    if has(&JobState::Failed) || has(&JobState::Invalid) || left_out > 0 {
         exits.push(Exit::SomeFailed);
     }
     exits
@@ -242,11 +253,12 @@ pub(super) async fn already_done(cx: &mut Context, plans: &[Planned]) -> anyhow:
         let plan = plans.iter().find(|plan| plan.batch == view.name);
         view.tally.budget = plan.and_then(|plan| plan.budget).or(view.tally.budget);
     }
-    let invalid = plans.iter().map(|plan| plan.summary.rows.of(Action::Invalid)).sum();
-    let exit = Exit::first_of(&exits_of(&views, invalid));
+    let left_out = plans.iter().map(|plan| plan.summary.left_out).sum();
+    let noted: u64 = plans.iter().map(|plan| plan.summary.noted).sum();
+    let exit = Exit::first_of(&exits_of(&views, left_out));
     let reason = match exit {
-        Exit::Done => format!("nothing to do, {}", meaning(exit, &views)),
-        other => format!("nothing to do: {}", meaning(other, &views)),
+        Exit::Done => format!("nothing to do, {}", meaning(exit, &views, left_out)),
+        other => format!("nothing to do: {}", meaning(other, &views, left_out)),
     };
     if !cx.json() {
         writeln!(cx.out, "{reason}; 0 submissions")?;
@@ -256,7 +268,9 @@ pub(super) async fn already_done(cx: &mut Context, plans: &[Planned]) -> anyhow:
         Some(ledger) => report::without_run(&cx.settings, ledger, &views).await,
         None => Vec::new(),
     };
-    let mut outcome = Outcome { exit, reason, totals, views, invalid, missing: 0, reports };
+    let unlisted = left_out - noted;
+    let mut outcome =
+        Outcome { exit, reason, totals, views, left_out, unlisted, missing: 0, reports };
     if let Some(ledger) = &ledger {
         outcome.look_for_files(&cx.settings.output_dir, ledger).await?;
     }

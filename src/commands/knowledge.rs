@@ -9,6 +9,7 @@ use super::simulate::Simulation;
 use crate::atlas::Api;
 use crate::catalog::{Catalog, Knowledge, builtin};
 use crate::plan::WalkError;
+use crate::settings::Changed;
 use crate::simulator::Simulator;
 
 /// What is known of the models of all manifests, from the API or from the simulator that stands in
@@ -23,6 +24,14 @@ pub(super) async fn of(
         let mut reading = cx.reading(&one.manifest);
         let named = one.manifest.models(|rows| reading.add(rows));
         models.extend(named.map_err(|mistakes| manifests::explain(WalkError::Manifest(mistakes)))?);
+    }
+    if cx.settings.changed == Some(Changed::Keep)
+        && let Some(ledger) = cx.ledger_to_plan().await?
+    {
+        // A job that is kept is sent as it came in, whatever its row names now.
+        for one in opened.iter() {
+            models.extend(ledger.pending_models(one.manifest.batch()).await?);
+        }
     }
     let asks = models.iter().any(|model| builtin(model).is_none());
     let (mut catalog, simulator) = catalog(cx, simulation.filter(|_| asks)).await?;

@@ -176,7 +176,9 @@ fn place(origin: &Origin) -> String {
 /// anything is paid.
 pub(super) fn check_name(batch: &str, walked: &mut Walked) {
     let Ok(row) = walked else { return };
-    let Some(template) = row.spec.output.as_deref().filter(|_| row.costs) else { return };
+    // A job that is sent as it came in keeps its name too.
+    let is_named_now = row.costs && row.kept.is_none();
+    let Some(template) = row.spec.output.as_deref().filter(|_| is_named_now) else { return };
     let naming = Naming {
         template: Some(template),
         batch,
@@ -192,7 +194,8 @@ pub(super) fn check_name(batch: &str, walked: &mut Walked) {
         extension: "mp4",
     };
     if let Err(error) = naming.name(&|_| false) {
-        row.mistakes.push(row.spec.position.says(unusable(&error)));
+        row.reason = unusable(&error);
+        row.mistakes.push(row.spec.position.says(row.reason.clone()));
         (row.action, row.costs) = (Action::Invalid, false);
     }
 }

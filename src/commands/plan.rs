@@ -18,7 +18,7 @@ use crate::domain::{Digest, JobState, Micros, Origin};
 use crate::exit::Exit;
 use crate::ledger::{BatchId, JobView, Ledger};
 use crate::plan::{
-    self, Action, Fate, Latencies, Latency, PlannedRow, Renamed, Renames, Room, Summary, Walked,
+    self, Action, Fate, Latencies, Latency, Renamed, Renames, Room, Summary, Walked,
 };
 
 pub(super) use tell::{unclaimed_warnings, write_human};
@@ -52,7 +52,9 @@ pub(super) struct Planned {
 
 /// A row of the plan, as it is told.
 struct RowLine {
-    key: String,
+    /// `None` where it cannot be read.
+    key: Option<String>,
+    row: u64,
     action: Action,
     reason: String,
     price: Option<Micros>,
@@ -118,7 +120,7 @@ impl Plans {
     /// Refuses where the plan is no longer the one of this hash.
     pub(super) fn check(&self, wanted: Option<&str>) -> Result<(), Wrong> {
         let Some(wanted) = wanted else { return Ok(()) };
-        let now = self.hash();
+        let (now, wanted) = (self.hash(), wanted.trim());
         if wanted.len() < SHORTEST_HASH {
             return Err(Wrong(format!(
                 "--plan takes at least {SHORTEST_HASH} digits of the hash that `nightreel plan` shows"
@@ -296,16 +298,19 @@ impl Tour {
     }
 
     fn add(&mut self, walked: &mut Walked) {
-        if let Ok(row) = walked {
-            self.room.take(row);
-            match row.known {
-                Some(_) => self.known += 1,
-                None => self.renames.note_new(&row.spec.request, &row.spec.key),
+        match walked {
+            Ok(row) => {
+                self.room.take(row);
+                match row.known {
+                    Some(_) => self.known += 1,
+                    None => self.renames.note_new(&row.spec.request, &row.spec.key),
+                }
             }
+            Err(bad) => self.known += u64::from(bad.known.is_some()),
         }
         self.summary.add(walked);
-        if let (true, Ok(row)) = (self.rows, walked) {
-            self.lines.push(line(row));
+        if self.rows {
+            self.lines.push(line(walked));
         }
     }
 
@@ -371,11 +376,25 @@ async fn measured(
     Ok(latencies)
 }
 
-fn line(row: &PlannedRow) -> RowLine {
-    RowLine {
-        key: row.spec.key.clone(),
-        action: row.action,
-        reason: row.reason.clone(),
-        price: row.costs.then_some(row.price).flatten(),
+fn line(walked: &Walked) -> RowLine {
+    match walked {
+        Ok(row) => RowLine {
+            key: Some(row.spec.key.clone()),
+            row: row.spec.row,
+            action: row.action,
+            reason: row.reason.clone(),
+            price: row.costs.then_some(row.price).flatten(),
+        },
+        Err(bad) => {
+            let unread = &bad.unread;
+            let messages = unread.mistakes.iter().map(|mistake| mistake.message.clone());
+            RowLine {
+                key: unread.key.clone(),
+                row: unread.row,
+                action: Action::Invalid,
+                reason: messages.collect::<Vec<_>>().join("; "),
+                price: None,
+            }
+        }
     }
 }

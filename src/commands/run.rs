@@ -99,6 +99,7 @@ fn nothing_to_do(plans: &Plans) -> bool {
     ];
     plans.batches.iter().all(|plan| {
         plan.summary.submissions() == 0
+            && plan.summary.to_note == 0
             && !plan.removed.wants_a_run()
             && wants.iter().all(|a| plan.summary.rows.of(*a) == 0)
     })

@@ -112,14 +112,15 @@ impl JobState {
     pub const fn next(self) -> &'static [Self] {
         use JobState as S;
         match self {
-            S::Pending => &[S::Submitting, S::Failed, S::Canceled],
+            S::Pending => &[S::Submitting, S::Failed, S::Canceled, S::Invalid],
             S::Submitting => &[S::Submitted, S::Pending, S::Failed, S::Unknown, S::Quarantined],
             S::Submitted => &[S::Ready, S::Pending, S::Failed, S::Quarantined, S::LostOutput],
             S::Ready => &[S::Storing, S::Submitted, S::LostOutput, S::Quarantined],
             S::Storing => &[S::Done, S::Ready, S::LostOutput, S::Quarantined],
             S::Unknown => &[S::Submitted, S::Pending, S::Failed],
             S::Quarantined | S::LostOutput | S::Done => &[S::Submitted, S::Pending],
-            S::Failed | S::Canceled | S::Invalid => &[S::Pending],
+            S::Failed | S::Canceled => &[S::Pending],
+            S::Invalid => &[S::Pending, S::Canceled],
         }
     }
 

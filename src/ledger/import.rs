@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use sqlx::{QueryBuilder, Row as _, Sqlite};
 
 use super::error::{Error, Result};
-use super::operate::REMOVED;
+use super::operate::{INVALID, REMOVED};
 use super::tally::Effect;
 use super::transition::{JobPatch, find_job, job_state, move_job};
 use super::writer::Tx;
@@ -65,6 +65,13 @@ pub struct Known {
 }
 
 impl Known {
+    /// Whether it waits for nothing but its row, which was gone or had a mistake: with the row it
+    /// comes back as that is then.
+    #[must_use]
+    pub fn follows_its_row(&self) -> bool {
+        self.state == JobState::Invalid || self.was_removed()
+    }
+
     /// Whether it was canceled for its row alone, which was no longer in the manifest.
     #[must_use]
     pub fn was_removed(&self) -> bool {
@@ -203,7 +210,7 @@ async fn insert(tx: &mut Tx<'_>, batch: BatchId, jobs: &[NewJob]) -> Result<()> 
             .push_bind(spec.output.clone())
             .push_bind(vars(spec))
             .push_bind(job.price.map(|price| price.0))
-            .push_bind(job.invalid.as_ref().map(|_| "invalid"))
+            .push_bind(job.invalid.as_ref().map(|_| INVALID))
             .push_bind(job.invalid.clone())
             .push_bind(now)
             .push_bind(now);

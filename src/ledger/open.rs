@@ -22,7 +22,7 @@ const READER_CACHE: &str = "-4096";
 /// `nrel` in ASCII: what `PRAGMA application_id` of a ledger says.
 pub const APPLICATION_ID: i64 = 0x6e72_656c;
 /// The newest schema this program knows: the number of its last migration.
-pub const SCHEMA_VERSION: i64 = 3;
+pub const SCHEMA_VERSION: i64 = 4;
 /// The oldest SQLite without the WAL-reset corruption bug (reliability.md, section 0).
 pub const OLDEST_SQLITE: &str = "3.51.3";
 
@@ -35,6 +35,7 @@ pub(super) fn steps() -> Vec<Migration> {
         step(1, "create ledger", include_str!("../../migrations/0001_create_ledger.sql")),
         step(2, "remember shapes", include_str!("../../migrations/0002_remember_shapes.sql")),
         step(3, "control runs", include_str!("../../migrations/0003_control_runs.sql")),
+        step(4, "invalidate pending", include_str!("../../migrations/0004_invalidate_pending.sql")),
     ]
 }
 

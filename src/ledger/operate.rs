@@ -35,22 +35,34 @@ impl Ledger {
         }
     }
 
-    /// Cancels pending jobs whose rows are no longer in their manifest. They come back with their rows,
+    /// Cancels pending and invalid jobs whose rows are no longer in their manifest. They come back with their rows,
     /// unlike those that the operator canceled. Returns how many were canceled.
     pub async fn take_out(&self, jobs: Vec<JobId>) -> Result<u64> {
+        let why = |job| (job, "its row is no longer in the manifest".to_owned());
+        self.withdraw(jobs.into_iter().map(why).collect(), (JobState::Canceled, REMOVED)).await
+    }
+
+    /// Pending jobs whose rows have mistakes by now become `invalid`, each with the mistake, until the
+    /// rows are put right. Returns how many did.
+    pub async fn invalidate(&self, jobs: Vec<(JobId, String)>) -> Result<u64> {
+        self.withdraw(jobs, (JobState::Invalid, INVALID)).await
+    }
+
+    async fn withdraw(
+        &self,
+        jobs: Vec<(JobId, String)>,
+        (to, class): (JobState, &'static str),
+    ) -> Result<u64> {
         self.write(move |tx| {
             Box::pin(async move {
                 let mut taken = 0;
-                for job in jobs {
+                for (job, message) in jobs {
                     let found = find_job(tx, job).await?;
-                    if found.state == JobState::Pending {
-                        let why = Trouble {
-                            class: REMOVED.to_owned(),
-                            message: "its row is no longer in the manifest".to_owned(),
-                            ..Trouble::default()
-                        };
+                    if found.state != to && found.state.may_become(to) {
+                        let class = class.to_owned();
+                        let why = Trouble { class, message, ..Trouble::default() };
                         let patch = JobPatch { trouble: Some(&why), ..JobPatch::default() };
-                        move_job(tx, &found, JobState::Canceled, patch).await?;
+                        move_job(tx, &found, to, patch).await?;
                         taken += 1;
                     }
                 }
@@ -89,6 +101,8 @@ impl Ledger {
 
 /// The class of what took a job out whose row is gone.
 pub(super) const REMOVED: &str = "removed";
+/// The trouble of a job whose row has a mistake.
+pub(super) const INVALID: &str = "invalid";
 
 /// An attempt whose money is spent by the operator's word, and nobody said to pay again.
 pub(super) const COUNTED: &str = "state = 'assumed_charged' AND pays_again = 0";

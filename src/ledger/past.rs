@@ -30,6 +30,18 @@ impl Ledger {
         Ok(rows.iter().filter_map(read).collect())
     }
 
+    /// The models that pending jobs of a batch are to be submitted to.
+    pub async fn pending_models(&self, batch: &str) -> Result<Vec<String>> {
+        sqlx::query_scalar(
+            "SELECT DISTINCT j.model FROM jobs j JOIN batches b ON b.id = j.batch_id \
+             WHERE b.name = ?1 AND j.state = 'pending'",
+        )
+        .bind(batch)
+        .fetch_all(self.readers())
+        .await
+        .map_err(Error::on("reading the models of pending jobs"))
+    }
+
     /// What became of these jobs so far.
     pub async fn pasts(&self, jobs: &[JobId]) -> Result<HashMap<JobId, Past>> {
         let select = "SELECT j.id, \

@@ -189,7 +189,8 @@ pub(super) async fn move_job(
 /// and only one that the API has taken is polled.
 fn may_move(found: &Found, to: JobState) -> bool {
     use JobState as S;
-    let settled = !found.open || !matches!(to, S::Pending | S::Failed | S::Canceled | S::Done);
+    let settled =
+        !found.open || !matches!(to, S::Pending | S::Failed | S::Canceled | S::Invalid | S::Done);
     let pollable = found.taken || to != S::Submitted;
     found.state.may_become(to) && settled && pollable
 }

@@ -41,7 +41,7 @@ use self::toml::{Document, Job};
 use crate::domain::{Diagnostic, Inputs, Micros, Position, text};
 
 pub use self::editors::json_schema;
-pub use self::rows::Rows;
+pub use self::rows::{Rows, Unread};
 pub use self::starter::{Starter, starter};
 pub use self::toml::RunTable;
 

@@ -65,6 +65,9 @@ struct Draft<'a> {
     faults: Vec<Mistake>,
 }
 
+/// All mistakes of a row that is no job, and its key where that is given.
+type Refused = (Option<String>, Vec<Mistake>);
+
 /// How many variants the row with these fields has. What is wrong with a row whatever the crossing
 /// is found here, so that it is told once.
 pub(super) fn count(fields: &[Field<'_>], axes: &Axes) -> Result<u64, Vec<Mistake>> {
@@ -134,13 +137,13 @@ impl Builder {
         Some((self.model(field, &scope).ok()?, is_template))
     }
 
-    /// The job with what its model's schema has against it, or all mistakes in it. `name_of` names
-    /// the place of a job seen before.
+    /// The job with what its model's schema has against it, or what keeps it from being one. `name_of`
+    /// names the place of a job seen before.
     pub(super) fn build(
         &mut self,
         wanted: &Wanted<'_>,
         name_of: impl Fn(Seen) -> String,
-    ) -> Result<(JobSpec, Vec<Mistake>), Vec<Mistake>> {
+    ) -> Result<(JobSpec, Vec<Mistake>), Refused> {
         let vars = variables(wanted);
         let mut scope = Scope {
             vars: &vars,
@@ -169,9 +172,9 @@ impl Builder {
             }
         }
         if !mistakes.is_empty() {
-            return Err(mistakes);
+            return Err((draft.id, mistakes));
         }
-        self.finish(wanted, draft, vars).map_err(|mistake| vec![mistake])
+        self.finish(wanted, draft, vars).map_err(|(key, mistake)| (Some(key), vec![mistake]))
     }
 
     /// Renders, checks and takes the row's `id`, which the other templates may name.
@@ -245,7 +248,7 @@ impl Builder {
         wanted: &Wanted<'_>,
         draft: Draft<'_>,
         mut vars: Map<String, Value>,
-    ) -> Result<(JobSpec, Vec<Mistake>), Mistake> {
+    ) -> Result<(JobSpec, Vec<Mistake>), (String, Mistake)> {
         let request = Request { model: draft.model, params: draft.params };
         let mut faults = draft.faults;
         faults.extend(self.against(wanted.fields, &request));
@@ -267,8 +270,10 @@ impl Builder {
             faults: Vec::new(),
         };
         let at = draft.output.map_or(At::Row, |(_, at)| at);
-        self.outputs.check(&job, at, &mut self.params.renderer)?;
-        Ok((job, faults))
+        match self.outputs.check(&job, at, &mut self.params.renderer) {
+            Ok(()) => Ok((job, faults)),
+            Err(mistake) => Err((job.key, mistake)),
+        }
     }
 
     /// What is known against a request to its model, at the fields it is about.

@@ -25,6 +25,17 @@ pub struct Rows {
     number: u64,
 }
 
+/// A row that cannot be read, with all its mistakes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unread {
+    /// The key of its job, where that much can be told.
+    pub key: Option<String>,
+    /// Number of the row in its manifest, counted as [`JobSpec::row`] is.
+    pub row: u64,
+    /// What is wrong with it; never empty.
+    pub mistakes: Vec<Diagnostic>,
+}
+
 /// A row on its way through the matrix and its variants.
 #[derive(Clone, Copy)]
 struct Current {
@@ -81,13 +92,16 @@ impl Rows {
         })
     }
 
-    fn build(&mut self, current: Current) -> Result<JobSpec, Vec<Diagnostic>> {
+    fn build(&mut self, current: Current) -> Result<JobSpec, Unread> {
         let row =
             Row { opened: &self.opened, records: self.records.as_ref(), source: current.source };
         let fields = row.fields();
         let wanted = row.wanted(&fields, current, self.number);
         let built = self.builder.build(&wanted, |seen| self.opened.place_of(seen));
-        let (mut job, faults) = built.map_err(|mistakes| row.diagnose(mistakes))?;
+        let (mut job, faults) = built.map_err(|(key, mistakes)| {
+            let mistakes = row.diagnose(mistakes);
+            Unread { key, row: self.number, mistakes }
+        })?;
         job.faults = row.diagnose(faults);
         Ok(job)
     }
@@ -124,7 +138,7 @@ impl Rows {
 }
 
 impl Iterator for Rows {
-    type Item = Result<JobSpec, Vec<Diagnostic>>;
+    type Item = Result<JobSpec, Unread>;
 
     fn next(&mut self) -> Option<Self::Item> {
         self.number += 1;
@@ -132,7 +146,9 @@ impl Iterator for Rows {
             Some(current) => current,
             None => match self.load()? {
                 Ok(current) => current,
-                Err(mistakes) => return Some(Err(mistakes)),
+                Err(mistakes) => {
+                    return Some(Err(Unread { key: None, row: self.number, mistakes }));
+                }
             },
         };
         self.current = current.next(self.opened.axes().crossings());

@@ -12,9 +12,10 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use crate::catalog::{Price, Prices};
-use crate::domain::{Diagnostic, JobSpec, JobState, Micros, Request};
+use crate::domain::schema;
+use crate::domain::{Diagnostic, Inputs, JobSpec, JobState, Micros, Request};
 use crate::ledger::{BatchId, Error, JobId, Known, Ledger, Past};
-use crate::manifest::Manifest;
+use crate::manifest::{Manifest, Unread};
 
 use reason::Standing;
 
@@ -104,12 +105,31 @@ pub struct PlannedRow {
     pub waits: bool,
     /// The job of the ledger it stands for.
     pub known: Option<Known>,
+    /// What is sent in place of the row's own request: that of a pending job whose change is not wanted.
+    pub kept: Option<Request>,
     /// The mistakes that keep it from running.
     pub mistakes: Vec<Diagnostic>,
 }
 
-/// A row, or the mistakes of one that could not be read.
-pub type Walked = Result<Box<PlannedRow>, Vec<Diagnostic>>;
+impl PlannedRow {
+    /// The model that it is, or was, submitted to by this plan.
+    #[must_use]
+    pub fn model(&self) -> &str {
+        &self.kept.as_ref().unwrap_or(&self.spec.request).model
+    }
+}
+
+/// A row that cannot be read.
+#[derive(Clone, Debug)]
+pub struct BadRow {
+    /// What could be read, and its mistakes.
+    pub unread: Unread,
+    /// The job of the ledger it stands for, where its key could be read.
+    pub known: Option<Known>,
+}
+
+/// A row of a walk.
+pub type Walked = Result<Box<PlannedRow>, Box<BadRow>>;
 
 /// Why a walk ended early.
 #[derive(Debug, thiserror::Error)]
@@ -129,6 +149,7 @@ pub async fn walk(
     (on_change, prices): (OnChange, &mut Prices),
     mut visit: impl AsyncFnMut(Vec<Walked>) -> Result<(), Error>,
 ) -> Result<(), WalkError> {
+    let inputs = manifest.inputs();
     let mut rows = manifest.rows().map_err(WalkError::Manifest)?;
     loop {
         let chunk: Vec<_> = rows.by_ref().take(CHUNK).collect();
@@ -139,11 +160,9 @@ pub async fn walk(
         let walked = chunk
             .into_iter()
             .map(|row| {
-                row.map(|mut spec| {
-                    let is_checked = manifest.inputs().get(&spec.request.model).is_some();
-                    let faults = faults(&mut spec, is_checked);
-                    Box::new(judge(spec, faults, &looked, (on_change, prices)))
-                })
+                let mut spec = row.map_err(|unread| Box::new(looked.bad(unread)))?;
+                let faults = faults(&mut spec, inputs);
+                Ok(Box::new(judge(spec, faults, &looked, (on_change, prices, inputs))))
             })
             .collect();
         visit(walked).await?;
@@ -164,10 +183,10 @@ struct Looked {
 impl Looked {
     async fn up(
         ledger: Option<(&Ledger, BatchId)>,
-        chunk: &[Result<JobSpec, Vec<Diagnostic>>],
+        chunk: &[Result<JobSpec, Unread>],
     ) -> Result<Self, Error> {
         let specs = || chunk.iter().filter_map(|row| row.as_ref().ok());
-        let keys: Vec<String> = specs().map(|spec| spec.key.clone()).collect();
+        let keys: Vec<String> = chunk.iter().filter_map(key_of).collect();
         let Some((ledger, batch)) = ledger.filter(|_| !keys.is_empty()) else {
             return Ok(Self::default());
         };
@@ -187,6 +206,11 @@ impl Looked {
         Ok(Self { requests, pasts: ledger.pasts(&further).await?, differing, known })
     }
 
+    fn bad(&self, unread: Unread) -> BadRow {
+        let known = unread.key.as_ref().and_then(|key| self.known.get(key)).cloned();
+        BadRow { unread, known }
+    }
+
     fn differs(&self, known: &Known) -> bool {
         self.differing.contains(&known.id)
     }
@@ -196,11 +220,16 @@ impl Looked {
     }
 }
 
+/// The key of a row's job, where that much of it can be read.
+fn key_of(row: &Result<JobSpec, Unread>) -> Option<String> {
+    row.as_ref().map_or_else(|unread| unread.key.clone(), |spec| Some(spec.key.clone()))
+}
+
 /// What is known against submitting a row. Of a model nobody knows only a prompt or some other
 /// parameter is asked for.
-fn faults(spec: &mut JobSpec, is_checked: bool) -> Vec<Diagnostic> {
+fn faults(spec: &mut JobSpec, inputs: &Inputs) -> Vec<Diagnostic> {
     let mut faults = std::mem::take(&mut spec.faults);
-    if !is_checked && spec.request.params.is_empty() {
+    if inputs.get(&spec.request.model).is_none() && spec.request.params.is_empty() {
         let model = &spec.request.model;
         let lacks = format!("{model} needs a `prompt` or an input file; neither is given");
         faults.push(spec.position.says(lacks));
@@ -213,51 +242,72 @@ fn judge(
     spec: JobSpec,
     faults: Vec<Diagnostic>,
     looked: &Looked,
-    (on_change, prices): (OnChange, &mut Prices),
+    (on_change, prices, inputs): (OnChange, &mut Prices, &Inputs),
 ) -> PlannedRow {
     let known = looked.known.get(&spec.key).cloned();
-    let (action, reason) = match (faults.first(), &known) {
-        (Some(fault), None) => (Action::Invalid, fault.message.clone()),
-        (_, None) => (Action::New, "not in the ledger yet".to_owned()),
-        (_, Some(known)) if known.was_removed() => (Action::New, "back in the manifest".to_owned()),
-        (_, Some(known)) if looked.differs(known) => {
-            looked.standing(known).changed(&spec.request, on_change)
+    let differs = known.as_ref().filter(|known| !known.follows_its_row() && looked.differs(known));
+    let (mut action, mut reason) = match (&known, differs) {
+        (None, _) => (Action::New, "not in the ledger yet".to_owned()),
+        (_, Some(known)) => looked.standing(known).changed(&spec.request, on_change),
+        (Some(known), None) if known.was_removed() => {
+            (Action::New, "back in the manifest".to_owned())
         }
-        (_, Some(known)) => looked.standing(known).unchanged(),
+        (Some(known), None) => looked.standing(known).unchanged(),
+    };
+    let reruns = action == Action::Changed && on_change == OnChange::Rerun;
+    let mut costs = matches!(action, Action::New | Action::Retry) || reruns;
+    let waits = differs.is_some()
+        && on_change == OnChange::Rerun
+        && matches!(action, Action::InFlight | Action::SetAside);
+    // Its row changed, and it is sent as it came in.
+    let held = differs.filter(|_| costs && on_change == OnChange::Keep);
+    let kept = held.and_then(|known| looked.requests.get(&known.id)).cloned();
+    // What a model's schema says today is nothing to jobs that were submitted already, and what the
+    // row says now is nothing to a job that is sent as it was.
+    let against = match held {
+        Some(_) => {
+            kept.as_ref().and_then(|kept| refusal(&spec, kept, inputs)).into_iter().collect()
+        }
+        None => faults,
     };
     let mut mistakes = Vec::new();
     if action == Action::Changed && on_change == OnChange::Refuse {
-        mistakes.push(spec.position.says(format!(
-            "`{}` asks for something else than the job of that id in the ledger ({reason}); \
-             give it another id, or choose --changed rerun or --changed keep",
-            spec.key
-        )));
-    }
-    let reruns = action == Action::Changed && on_change == OnChange::Rerun;
-    let costs = matches!(action, Action::New | Action::Retry) || reruns;
-    // Its row changed, and it stays as it came in.
-    let kept = known
-        .as_ref()
-        .filter(|known| costs && on_change == OnChange::Keep && looked.differs(known))
-        .filter(|known| !known.was_removed());
-    // What a model's schema says today is nothing to jobs that were submitted already, and what the
-    // row says now is nothing to a job that is sent as it was.
-    if (costs && kept.is_none()) || action == Action::Invalid {
-        mistakes.extend(faults);
+        mistakes.push(refused(&spec, &reason));
+        mistakes.extend(against);
+    } else if let Some(fault) = against.first().filter(|_| costs) {
+        (action, costs, reason) = (Action::Invalid, false, fault.message.clone());
+        mistakes = against;
     }
     // What costs nothing now is not asked about.
     let unasked = Price { amount: spec.price, source: "manifest" };
-    let Price { amount: price, source } = match kept {
+    let Price { amount: price, source } = match held {
         Some(known) => Price {
             amount: known.price,
             source: if known.price.is_some() { "ledger" } else { "unpriced" },
         },
-        None if costs && mistakes.is_empty() => prices.of(&spec),
+        None if costs => prices.of(&spec),
         None => unasked,
     };
-    let differs = known.as_ref().is_some_and(|known| looked.differs(known));
-    let waits = differs && on_change == OnChange::Rerun && action != Action::Changed;
-    PlannedRow { spec, action, reason, price, source, costs, waits, known, mistakes }
+    PlannedRow { spec, action, reason, price, source, costs, waits, known, kept, mistakes }
+}
+
+/// What keeps the old request of a row from being sent: its model is not to be had.
+fn refusal(spec: &JobSpec, kept: &Request, inputs: &Inputs) -> Option<Diagnostic> {
+    match inputs.get(&kept.model) {
+        Some(schema::Known::Refused(why)) => Some(spec.position.says(format!(
+            "`{}` is to be sent as it came in (--changed keep), and {why}",
+            spec.key
+        ))),
+        _ => None,
+    }
+}
+
+fn refused(spec: &JobSpec, reason: &str) -> Diagnostic {
+    spec.position.says(format!(
+        "`{}` asks for something else than the job of that id in the ledger ({reason}); give it another \
+         id, or choose --changed rerun or --changed keep",
+        spec.key
+    ))
 }
 
 /// A diagnostic's file name for a manifest.

@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 
 use serde::Serialize;
 
-use super::WalkError;
+use super::{WalkError, key_of};
 use crate::domain::{Digest, JobState, Request};
 use crate::ledger::{BatchId, JobFilter, JobId, JobView, Ledger};
 use crate::manifest::Manifest;
@@ -32,7 +32,7 @@ impl Fate {
     #[must_use]
     pub const fn of(state: JobState) -> Self {
         match state {
-            JobState::Pending => Self::Canceled,
+            JobState::Pending | JobState::Invalid => Self::Canceled,
             JobState::Submitting
             | JobState::Submitted
             | JobState::Ready
@@ -40,9 +40,7 @@ impl Fate {
             | JobState::Unknown
             | JobState::Quarantined
             | JobState::LostOutput => Self::Collected,
-            JobState::Done | JobState::Failed | JobState::Canceled | JobState::Invalid => {
-                Self::Kept
-            }
+            JobState::Done | JobState::Failed | JobState::Canceled => Self::Kept,
         }
     }
 
@@ -87,7 +85,7 @@ pub async fn each_removed(
         if keys.is_none() {
             let rows = manifest.rows().map_err(WalkError::Manifest)?;
             let rows = rows.inspect(|_| read(1));
-            keys = Some(rows.filter_map(Result::ok).map(|spec| spec.key).collect());
+            keys = Some(rows.filter_map(|row| key_of(&row)).collect());
         }
         let is_gone = |job: &&JobView| !keys.as_ref().is_some_and(|keys| keys.contains(&job.key));
         page.iter().filter(is_gone).for_each(&mut visit);

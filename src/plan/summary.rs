@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use super::{Action, Fate, PlannedRow, Walked};
 use crate::domain::digest::Hasher;
-use crate::domain::{Diagnostic, Micros};
+use crate::domain::{Diagnostic, JobState, Micros};
+use crate::ledger::Known;
 
 /// Mistakes kept in full; the rest are only counted.
 const KEPT_MISTAKES: usize = 1000;
@@ -83,6 +84,12 @@ pub struct Summary {
     pub mistakes: Vec<Diagnostic>,
     /// All mistakes.
     pub mistake_count: u64,
+    /// Rows with mistakes.
+    pub left_out: u64,
+    /// Those of them that a run keeps as `invalid` in the ledger.
+    pub to_note: u64,
+    /// Those of them that are `invalid` there already.
+    pub noted: u64,
     /// Models of all rows.
     models: BTreeSet<String>,
     /// Local files that rows refer to, each content once, with their bytes.
@@ -101,24 +108,28 @@ impl Summary {
     pub fn add(&mut self, walked: &Walked) {
         match walked {
             Ok(row) => self.add_row(row),
-            Err(mistakes) => {
+            Err(bad) => {
                 self.hasher.update(b"invalid\n");
                 self.rows.add(Action::Invalid);
-                self.note(mistakes);
+                self.note(&bad.unread.mistakes);
+                self.leave_out(bad.known.as_ref(), false);
             }
         }
     }
 
     fn add_row(&mut self, row: &PlannedRow) {
         self.note(&row.mistakes);
+        if !row.mistakes.is_empty() {
+            self.leave_out(row.known.as_ref(), true);
+        }
         self.rows.add(row.action);
         self.waits += u64::from(row.waits);
         self.digest(row);
         if row.action == Action::OverBudget && self.budget_ends.is_none() {
             self.budget_ends = Some((row.spec.row, row.spec.key.clone()));
         }
-        if !self.models.contains(&row.spec.request.model) {
-            self.models.insert(row.spec.request.model.clone());
+        if !self.models.contains(row.model()) {
+            self.models.insert(row.model().to_owned());
         }
         if !row.costs {
             return;
@@ -127,19 +138,33 @@ impl Summary {
             self.over_budget = self.over_budget.saturating_add(row.price.unwrap_or(Micros::ZERO));
             return;
         }
-        let slot = (row.spec.request.model.clone(), row.price, row.source);
+        let slot = (row.model().to_owned(), row.price, row.source);
         *self.costs.entry(slot).or_default() += 1;
-        for file in &row.spec.media {
+        for file in row.spec.media.iter().filter(|_| row.kept.is_none()) {
             self.media.entry(file.key.placeholder()).or_insert(file.bytes);
         }
     }
 
-    /// What the plan's hash is over: what is asked for, what is done about it, and its price.
+    /// A row that is left out, of the job that it stands for; it can be brought in where it `is_read`.
+    fn leave_out(&mut self, known: Option<&Known>, is_read: bool) {
+        self.left_out += 1;
+        let state = known.map(|known| known.state);
+        self.noted += u64::from(state == Some(JobState::Invalid));
+        self.to_note += u64::from(state.map_or(is_read, |state| state == JobState::Pending));
+    }
+
+    /// What the plan's hash is over: what is asked for, what is done about it, at what price, in which
+    /// order, and what its files are called.
     fn digest(&mut self, row: &PlannedRow) {
-        let price = row.price.map_or(-1, |price| price.0);
-        let head = format!("{}\n{}\n{price} {}\n", row.spec.key, row.action.as_str(), row.source);
+        let PlannedRow { spec, price, source, costs, waits, .. } = row;
+        let price = price.map_or(-1, |price| price.0);
+        let (key, action, priority) = (&spec.key, row.action.as_str(), spec.priority);
+        let head = format!("{key}\n{action} {costs} {waits}\n{price} {source}\n{priority}\n");
         self.hasher.update(head.as_bytes());
-        self.hasher.update(&row.spec.request.digest().0);
+        let named = serde_json::json!([spec.output, spec.vars, spec.row]);
+        self.hasher.update(named.to_string().as_bytes());
+        self.hasher.update(&row.kept.as_ref().unwrap_or(&spec.request).digest().0);
+        self.hasher.update(&spec.request.digest().0);
     }
 
     /// A job whose row is gone belongs to what is planned.

@@ -16,6 +16,7 @@ mod exits;
 mod faults;
 mod folders;
 mod help;
+mod left_out;
 mod long;
 mod mistakes;
 mod offline;

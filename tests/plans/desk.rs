@@ -75,9 +75,13 @@ impl Desk {
                 for edit in &batch.edits[round] {
                     table.edit(edit);
                 }
+                if !night.skips {
+                    *table = table.flawless();
+                }
             }
             let names = self.write(&tables);
-            self.plan_and_run(&names, (*reruns, night.ramp), &mut seen)?;
+            let how = How { reruns: *reruns, ramp: night.ramp, skips: night.skips };
+            self.plan_and_run(&names, how, &mut seen)?;
         }
         Ok(seen)
     }
@@ -102,7 +106,7 @@ impl Desk {
     fn specs(&self, name: &str) -> Vec<JobSpec> {
         let path = self.folder.path().join(name);
         let manifest = manifest::open(&Source::Path(path)).unwrap();
-        manifest.rows().unwrap().map(Result::unwrap).collect()
+        manifest.rows().unwrap().filter_map(Result::ok).collect()
     }
 
     /// The ledger as earlier nights left it.
@@ -127,10 +131,12 @@ impl Desk {
         ledger.close().await;
     }
 
-    fn nightreel(&self, command: &str, names: &[String], reruns: bool) -> Run {
-        let changed = if reruns { "rerun" } else { "keep" };
+    fn nightreel(&self, command: &str, names: &[String], how: How) -> Run {
+        let changed = if how.reruns { "rerun" } else { "keep" };
         let flags = ["--changed", changed, "--format", "json", "--base-url", &self.url];
-        Run::new(self.folder.path(), [command]).with(names).with(flags)
+        let run = Run::new(self.folder.path(), [command]).with(names).with(flags);
+        let run = if how.skips { run.with(["--skip-invalid"]) } else { run };
+        run.env("ATLASCLOUD_API_KEY", KEY)
     }
 
     fn submits(&self) -> u64 {
@@ -149,19 +155,20 @@ impl Desk {
     fn plan_and_run(
         &self,
         names: &[String],
-        (reruns, ramp): (bool, bool),
+        how: How,
         seen: &mut Seen,
     ) -> Result<(), TestCaseError> {
         let before = self.submitted(0).values().sum();
         let posts = self.submits();
-        let planned = self.nightreel("plan", names, reruns).with(["--rows"]).end();
+        let planned = self.nightreel("plan", names, how).with(["--rows"]).end();
         check(planned.code() == 0, || format!("the plan: {planned}"))?;
         check(self.submits() == posts, || "planning submitted something".to_owned())?;
-        let wanted = self.wanted(names, &planned, (reruns, seen));
-        let run = self.nightreel("run", names, reruns).env("ATLASCLOUD_API_KEY", KEY);
-        let ran = run.with(if ramp { &[][..] } else { &["--no-ramp"] }).end();
+        let wanted = self.wanted(names, &planned, (how.reruns, seen));
+        let plan = planned.json()["hash"].as_str().unwrap().to_owned();
+        let run = self.nightreel("run", names, how).with(["--plan", &plan]);
+        let ran = run.with(if how.ramp { &[][..] } else { &["--no-ramp"] }).end();
         // Four where a row changed while its job was at the API: that one is made anew by a later run.
-        let ends: &[i32] = if reruns { &[0, 3, 4] } else { &[0, 3] };
+        let ends: &[i32] = if how.reruns { &[0, 3, 4] } else { &[0, 3] };
         check(ends.contains(&ran.code()), || format!("{planned}\nthe run: {ran}"))?;
         let submitted = self.submitted(before);
         let all: usize = wanted.values().sum();
@@ -186,8 +193,9 @@ impl Desk {
         let ledger = Ledger::read(&path).await.unwrap().unwrap();
         let jobs = ledger.jobs(&JobFilter::default(), u32::MAX).await.unwrap();
         ledger.close().await;
-        // One that was taken out comes back with what its row asks for.
-        let jobs = jobs.into_iter().filter(|job| job.state != JobState::Canceled);
+        // One that was taken out or left out comes back with what its row asks for.
+        let comes_back = |state| matches!(state, JobState::Canceled | JobState::Invalid);
+        let jobs = jobs.into_iter().filter(|job| !comes_back(job.state));
         jobs.map(|job| ((job.batch, job.key), job.request)).collect()
     }
 
@@ -204,9 +212,16 @@ impl Desk {
         for (name, batch) in names.iter().zip(plan["batches"].as_array().unwrap()) {
             let jobs = batch["jobs"].as_array().unwrap().iter();
             let jobs: Vec<_> = jobs.filter(|job| job["action"] != "removed").collect();
+            assert_eq!(jobs.len() as u64, batch["rows"]["total"].as_u64().unwrap(), "{batch:#}");
             let specs = self.specs(name);
-            assert_eq!(jobs.len(), specs.len(), "{name}: {batch:#}");
-            for (job, spec) in jobs.into_iter().zip(specs) {
+            let mut specs = specs.into_iter().peekable();
+            for job in jobs {
+                let spec = specs.next_if(|spec| job["row"] == spec.row);
+                let Some(spec) = spec.filter(|_| job["action"] != "invalid") else {
+                    assert_eq!(job["action"], "invalid", "{name}: {batch:#}");
+                    seen.left_out += 1;
+                    continue;
+                };
                 assert_eq!(job["key"], spec.key, "{name}: {batch:#}");
                 let count = match job["action"].as_str().unwrap() {
                     "new" => &mut seen.new,
@@ -230,6 +245,14 @@ impl Desk {
         }
         wanted
     }
+}
+
+/// How a round is planned and run.
+#[derive(Clone, Copy)]
+struct How {
+    reruns: bool,
+    ramp: bool,
+    skips: bool,
 }
 
 impl Drop for Desk {

@@ -25,6 +25,22 @@ pub(crate) struct Row {
     long: bool,
     count: u8,
     priority: Option<i8>,
+    flaw: Option<Flaw>,
+}
+
+/// What may be wrong with a row, where rows with mistakes are left out.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Flaw {
+    /// Told while the row is read, its id is known.
+    Price,
+    /// Told before its id is known.
+    Id,
+    /// Against the schema of its model.
+    Duration,
+    /// Would leave the output folder.
+    Output,
+    /// Names nothing there is.
+    Template,
 }
 
 /// One manifest.
@@ -44,6 +60,7 @@ pub(crate) enum Edit {
     Lengthen(usize),
     Rename(usize, Option<u8>),
     Count(usize, u8),
+    Flaw(usize, Option<Flaw>),
     Move(usize, usize),
     Insert(usize, Row),
     Remove(usize),
@@ -87,6 +104,8 @@ pub(crate) struct Night {
     /// Whether each run is with `--changed rerun`; else it is with `--changed keep`.
     pub(crate) reruns: Vec<bool>,
     pub(crate) ramp: bool,
+    /// Whether rows with mistakes are left out; else there are none.
+    pub(crate) skips: bool,
 }
 
 /// Rows by what was planned for them.
@@ -96,6 +115,7 @@ pub(crate) struct Seen {
     pub(crate) retry: usize,
     pub(crate) rerun: usize,
     pub(crate) kept: usize,
+    pub(crate) left_out: usize,
     pub(crate) others: usize,
 }
 
@@ -105,12 +125,14 @@ impl Seen {
         self.retry += other.retry;
         self.rerun += other.rerun;
         self.kept += other.kept;
+        self.left_out += other.left_out;
         self.others += other.others;
     }
 
     /// Whether there was some of everything.
     pub(crate) fn is_broad(&self) -> bool {
-        [self.new, self.retry, self.rerun, self.kept, self.others].into_iter().all(|n| n > 0)
+        let Self { new, retry, rerun, kept, left_out, others } = *self;
+        [new, retry, rerun, kept, left_out, others].into_iter().all(|n| n > 0)
     }
 }
 
@@ -121,7 +143,28 @@ fn ids() -> impl Strategy<Value = Option<u8>> {
 fn rows() -> impl Strategy<Value = Row> {
     let numbers = (prop_oneof![4 => Just(1_u8), 1 => 2..4_u8], prop::option::of(-2..3_i8));
     (ids(), 0..MODELS.len(), 0..8_u8, any::<bool>(), numbers).prop_map(
-        |(id, model, text, long, (count, priority))| Row { id, model, text, long, count, priority },
+        |(id, model, text, long, (count, priority))| Row {
+            id,
+            model,
+            text,
+            long,
+            count,
+            priority,
+            flaw: None,
+        },
+    )
+}
+
+fn flaws() -> impl Strategy<Value = Option<Flaw>> {
+    prop::option::weighted(
+        0.8,
+        prop_oneof![
+            Just(Flaw::Price),
+            Just(Flaw::Id),
+            Just(Flaw::Duration),
+            Just(Flaw::Output),
+            Just(Flaw::Template),
+        ],
     )
 }
 
@@ -133,6 +176,7 @@ fn edits() -> impl Strategy<Value = Edit> {
         1 => place().prop_map(Edit::Lengthen),
         1 => (place(), ids()).prop_map(|(at, id)| Edit::Rename(at, id)),
         1 => (place(), 1..4_u8).prop_map(|(at, count)| Edit::Count(at, count)),
+        8 => (place(), flaws()).prop_map(|(at, flaw)| Edit::Flaw(at, flaw)),
         2 => (place(), place()).prop_map(|(from, to)| Edit::Move(from, to)),
         2 => (place(), rows()).prop_map(|(at, row)| Edit::Insert(at, row)),
         2 => place().prop_map(Edit::Remove),
@@ -144,17 +188,18 @@ fn edits() -> impl Strategy<Value = Edit> {
 fn fates() -> impl Strategy<Value = Fate> {
     use Fate as F;
     prop_oneof![
-        Just(F::Absent),
-        Just(F::Pending),
-        Just(F::Tried),
-        Just(F::Failed),
-        Just(F::Canceled),
-        Just(F::Done),
-        Just(F::Submitted),
-        Just(F::Interrupted),
-        Just(F::Unknown),
-        Just(F::Quarantined),
-        Just(F::LostOutput),
+        1 => Just(F::Absent),
+        // What waits is what may be paid for by mistake.
+        3 => Just(F::Pending),
+        2 => Just(F::Tried),
+        1 => Just(F::Failed),
+        1 => Just(F::Canceled),
+        1 => Just(F::Done),
+        1 => Just(F::Submitted),
+        1 => Just(F::Interrupted),
+        1 => Just(F::Unknown),
+        1 => Just(F::Quarantined),
+        1 => Just(F::LostOutput),
     ]
 }
 
@@ -167,8 +212,8 @@ fn batches() -> impl Strategy<Value = Batch> {
 
 /// Any night.
 pub(crate) fn nights() -> impl Strategy<Value = Night> {
-    (vec(batches(), BATCHES), vec(any::<bool>(), ROUNDS), any::<bool>())
-        .prop_map(|(batches, reruns, ramp)| Night { batches, reruns, ramp })
+    (vec(batches(), BATCHES), vec(any::<bool>(), ROUNDS), any::<bool>(), any::<bool>())
+        .prop_map(|(batches, reruns, ramp, skips)| Night { batches, reruns, ramp, skips })
 }
 
 impl Table {
@@ -181,6 +226,7 @@ impl Table {
             Edit::Lengthen(at) => rows[at % all].long ^= true,
             Edit::Rename(at, id) => rows[at % all].id = *id,
             Edit::Count(at, count) => rows[at % all].count = *count,
+            Edit::Flaw(at, flaw) => rows[at % all].flaw = *flaw,
             Edit::Move(from, to) => rows.swap(from % all, to % all),
             Edit::Insert(at, row) => rows.insert(at % (all + 1), row.clone()),
             Edit::Remove(at) if all > 1 => _ = rows.remove(at % all),
@@ -188,6 +234,13 @@ impl Table {
             Edit::Moods(moods) => self.moods = *moods,
             Edit::Convert => self.toml ^= true,
         }
+    }
+
+    /// The same without what is wrong with its rows.
+    pub(crate) fn flawless(&self) -> Self {
+        let mut table = self.clone();
+        table.rows.iter_mut().for_each(|row| row.flaw = None);
+        table
     }
 
     /// The manifest's file name and text; `name` is the batch's and stands in every prompt.
@@ -216,9 +269,18 @@ impl Table {
             let Row { model, text: words, count, .. } = row;
             let model = MODELS[*model];
             writeln!(text, "[[job]]\nmodel = \"{model}\"\ncount = {count}").unwrap();
-            writeln!(text, "prompt = \"{name}, scene {words}{of_prompt}\"").unwrap();
-            if let Some(id) = id {
-                writeln!(text, "id = \"r{id}{of_id}\"").unwrap();
+            let oops = row.oops();
+            writeln!(text, "prompt = \"{name}, scene {words}{of_prompt}{oops}\"").unwrap();
+            match (id, row.flaw) {
+                (_, Some(Flaw::Id)) => writeln!(text, "id = \"no id{of_id}\"").unwrap(),
+                (Some(id), _) => writeln!(text, "id = \"r{id}{of_id}\"").unwrap(),
+                (None, _) => {}
+            }
+            if let Some(output) = row.output() {
+                writeln!(text, "output = \"{output}\"").unwrap();
+            }
+            if matches!(row.flaw, Some(Flaw::Price)) {
+                writeln!(text, "price = \"-1\"").unwrap();
             }
             if let Some(duration) = row.duration() {
                 writeln!(text, "duration = {duration}").unwrap();
@@ -232,21 +294,40 @@ impl Table {
 }
 
 fn csv<'a>(name: &str, rows: impl Iterator<Item = (&'a Row, Option<u8>)>) -> String {
-    let mut text = "id,model,prompt,count,duration,priority\n".to_owned();
+    let mut text = "id,model,prompt,count,duration,priority,price,output\n".to_owned();
     for (row, id) in rows {
-        let id = id.map_or_else(String::new, |id| format!("r{id}"));
+        let id = match row.flaw {
+            Some(Flaw::Id) => "no id".to_owned(),
+            _ => id.map_or_else(String::new, |id| format!("r{id}")),
+        };
         let Row { model, text: words, count, .. } = row;
         let duration = row.duration().map_or_else(String::new, |d| d.to_string());
         let priority = row.priority.map_or_else(String::new, |p| p.to_string());
         let model = MODELS[*model];
-        writeln!(text, "{id},{model},\"{name}, scene {words}\",{count},{duration},{priority}")
-            .unwrap();
+        let (oops, output) = (row.oops(), row.output().unwrap_or_default());
+        let price = if matches!(row.flaw, Some(Flaw::Price)) { "-1" } else { "" };
+        writeln!(
+            text,
+            "{id},{model},\"{name}, scene {words}{oops}\",{count},{duration},{priority},{price},{output}"
+        )
+        .unwrap();
     }
     text
 }
 
 impl Row {
+    fn oops(&self) -> &'static str {
+        if matches!(self.flaw, Some(Flaw::Template)) { " {{ nobody }}" } else { "" }
+    }
+
+    fn output(&self) -> Option<&'static str> {
+        matches!(self.flaw, Some(Flaw::Output)).then_some("../../{{ key }}.mp4")
+    }
+
     fn duration(&self) -> Option<u8> {
+        if matches!(self.flaw, Some(Flaw::Duration)) {
+            return Some(7);
+        }
         let takes_long = MODELS[self.model] != "minimax/hailuo-02/pro";
         self.long.then_some(if takes_long { 10 } else { 6 })
     }

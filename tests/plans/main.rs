@@ -35,7 +35,7 @@ use crate::made::{BATCHES, ROUNDS, Seen};
 /// Manifests planned and run by default.
 const MANIFESTS: u64 = 500;
 /// Seeds of nights that were not as planned once.
-const KEPT: &[u64] = &[7, 14];
+const KEPT: &[u64] = &[1, 16];
 
 /// Plays the night of a seed, and tells the smallest one that fails with it.
 fn play(seed: u64) -> Seen {

@@ -136,10 +136,16 @@ fn batch_json(plan: &Planned, settings: &Settings, rows: bool) -> Value {
     });
     if rows {
         let rows = plan.rows.iter().map(|row| {
-            json!({ "key": row.key, "action": row.action, "reason": row.reason, "price": row.price })
+            json!({
+                "key": row.key, "row": row.row, "action": row.action, "reason": row.reason,
+                "price": row.price,
+            })
         });
         let removed = plan.removed.rows.iter().map(|row| {
-            json!({ "key": row.key, "action": "removed", "reason": why_removed(row), "price": null })
+            json!({
+                "key": row.key, "row": null, "action": "removed", "reason": why_removed(row),
+                "price": null,
+            })
         });
         batch["jobs"] = rows.chain(removed).collect();
     }
@@ -154,7 +160,7 @@ fn write_rows(out: &mut dyn Write, plan: &Planned) -> std::io::Result<()> {
     let mut table = Table::default();
     for row in &plan.rows {
         table.row([
-            text::visible(&row.key),
+            row.key.as_ref().map_or_else(|| format!("row {}", row.row), |key| text::visible(key)),
             row.action.as_str().to_owned(),
             row.price.map_or_else(|| "-".to_owned(), Micros::human),
             text::cut(&text::visible(&row.reason), LONGEST_REASON),

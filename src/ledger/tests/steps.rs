@@ -9,6 +9,8 @@ use super::*;
 use crate::domain::AttemptState;
 
 const MIGRATION: &str = include_str!("../../../migrations/0001_create_ledger.sql");
+/// It made the newest trigger of jobs.
+const STEPS_OF_JOBS: &str = include_str!("../../../migrations/0004_invalidate_pending.sql");
 
 /// A job put into `state` past every rule; inserting is not a step.
 async fn plant_job(connection: &mut SqliteConnection, state: JobState) -> JobId {
@@ -122,8 +124,9 @@ fn the_migration_says_what_the_tables_of_the_domain_say() {
         AttemptState::ALL.map(|s| (s.as_str(), s.next().iter().map(|n| n.as_str()).collect()));
     let job_words = quoted(JobState::ALL.into_iter().map(JobState::as_str));
     let attempt_words = quoted(AttemptState::ALL.into_iter().map(AttemptState::as_str));
+    let expected = trigger("jobs", "a job", &jobs);
+    assert!(STEPS_OF_JOBS.contains(&expected), "the migration should have:\n{expected}");
     for expected in [
-        trigger("jobs", "a job", &jobs),
         trigger("attempts", "an attempt", &attempts),
         format!("CHECK (state IN ({job_words}))"),
         format!("CHECK (state IN ({attempt_words}))"),

@@ -137,8 +137,11 @@ pub enum Command {
     #[command(after_help = "Examples:\n  nightreel models\n  nightreel models image video\n  \
         nightreel models show minimax/hailuo-02/fast\n  nightreel models --refresh")]
     Models(ModelsArgs),
-    /// Is everything ready for tonight? (not built yet)
-    Check,
+    /// Is everything ready for tonight? Key, balance, API, folders, disk, clock, ledger
+    #[command(after_help = "Examples:\n  nightreel check\n  nightreel check --simulate")]
+    Check(ApiArgs),
+    /// A commented nightreel.toml with every setting
+    Init,
     /// The built-in API on loopback, with latencies and faults
     #[command(after_help = "Examples:\n  nightreel simulate --port 4000\n  \
         nightreel simulate --scenario examples/budget/scenario.toml --book book.jsonl\n  \
@@ -313,7 +316,7 @@ pub struct PlanArgs {
 pub struct StatusArgs {
     /// Only these batches
     pub batches: Vec<String>,
-    /// Tell again and again
+    /// Tell again every two seconds, until Ctrl-C
     #[arg(long)]
     pub watch: bool,
 }

@@ -74,6 +74,12 @@ impl Error {
         matches!(self, Self::Refused { status: 401 | 403 | 404 | 405 | 410 | 501, .. })
     }
 
+    /// Whether the API does not accept the key.
+    #[must_use]
+    pub fn is_key_refused(&self) -> bool {
+        self.class() == Some(class::KEY_REFUSED)
+    }
+
     /// The wait the API asks for.
     #[must_use]
     pub const fn retry_after(&self) -> Option<Duration> {

@@ -21,6 +21,7 @@ pub mod class;
 mod classify;
 mod clients;
 mod error;
+mod greet;
 mod history;
 mod json;
 mod poll;

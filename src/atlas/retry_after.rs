@@ -31,11 +31,15 @@ fn parse(text: &str, now: Timestamp) -> Option<Duration> {
         let seconds = text.parse().unwrap_or(u64::MAX);
         return Some(Duration::from_secs(seconds).min(CAP));
     }
-    let at = DATE_FORMS.iter().find_map(|form| {
+    Some(clock::between(now, date(text)?).min(CAP))
+}
+
+/// An HTTP date (RFC 9110, 5.6.7).
+pub(super) fn date(text: &str) -> Option<Timestamp> {
+    DATE_FORMS.iter().find_map(|form| {
         let civil = DateTime::strptime(form, text).ok()?;
         Some(civil.to_zoned(TimeZone::UTC).ok()?.timestamp())
-    })?;
-    Some(clock::between(now, at).min(CAP))
+    })
 }
 
 #[cfg(test)]

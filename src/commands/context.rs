@@ -52,12 +52,6 @@ impl Failure {
     pub fn unwritten(error: io::Error) -> Self {
         Self { exit: Exit::Internal, lines: vec![stdio::Full(error).to_string()] }
     }
-
-    /// A command that a later version will have.
-    #[must_use]
-    pub fn not_built(command: &str) -> Self {
-        Self::wrong(format!("`nightreel {command}` is not built yet"))
-    }
 }
 
 impl From<anyhow::Error> for Failure {
@@ -134,17 +128,6 @@ impl Context {
     /// Notes that the embedded simulator stands in for the API.
     pub fn simulated(&mut self, simulated: bool) {
         self.simulated = simulated;
-    }
-
-    /// Says of each flag given that it does nothing yet.
-    pub fn not_built(&mut self, flags: &[(&str, bool)]) -> Result<(), Failure> {
-        for (flag, given) in flags {
-            if *given {
-                writeln!(self.err, "note: {flag} is not built yet and does nothing")
-                    .map_err(anyhow::Error::from)?;
-            }
-        }
-        Ok(())
     }
 
     /// Says something that the user should know and that stops nothing.

@@ -1,12 +1,14 @@
 //! One file a command, and the context they share: where to print, what holds, and the ledger.
 
 mod adopt;
+mod check;
 mod completions;
 mod context;
 mod dashboard;
 mod enqueue;
 mod files;
 mod finish;
+mod init;
 mod knowledge;
 mod list;
 mod manifest_schema;
@@ -28,7 +30,7 @@ mod stdio;
 mod table;
 mod verify;
 
-use crate::cli::{Cli, Command, Common, ListArgs};
+use crate::cli::{ApiArgs, Cli, Command, Common, ListArgs, StatusArgs, VerifyArgs};
 use crate::domain::JobState;
 use crate::exit::Exit;
 use crate::settings::Partial;
@@ -59,11 +61,7 @@ async fn dispatch(cli: Cli) -> Result<Exit, Failure> {
     match command {
         Command::Run(args) => run::run(&common, args).await,
         Command::Plan(args) => plan_command(&common, args).await,
-        Command::Status(args) => {
-            let mut cx = open(Partial::default())?;
-            cx.not_built(&[("--watch", args.watch)])?;
-            done(status::status(&mut cx, &args.batches).await)
-        }
+        Command::Status(args) => done(status_command(open(Partial::default())?, &args).await),
         Command::List(args) => done(list::list(&mut open(Partial::default())?, &wish(args)).await),
         Command::Show { job } => done(show::show(&mut open(Partial::default())?, &job).await),
         Command::Requeue(args) => {
@@ -78,16 +76,7 @@ async fn dispatch(cli: Cli) -> Result<Exit, Failure> {
             let mut cx = open(args.api.partial())?;
             done(resolve::resolve(&mut cx, &args, simulation).await)
         }
-        Command::Verify(mut args) => {
-            let simulation = simulate::Simulation::asked(&mut args.api)?;
-            let mut cx = open(args.api.partial())?;
-            cx.simulated(simulation.is_some());
-            let batch = args.batch.as_deref();
-            if args.repair {
-                return done(repair::repair(&mut cx, batch, simulation).await);
-            }
-            done(verify::verify(&mut cx, batch).await)
-        }
+        Command::Verify(args) => verify_command(&common, args).await,
         Command::Simulate(args) => {
             done(simulate::simulate(&mut open(Partial::default())?, &args).await)
         }
@@ -110,8 +99,34 @@ async fn dispatch(cli: Cli) -> Result<Exit, Failure> {
             let mut cx = open(args.api.partial())?;
             done(models::models(&mut cx, &args, simulation.as_ref()).await)
         }
-        Command::Check => Err(Failure::not_built("check")),
+        Command::Check(args) => check_command(&common, args).await,
+        Command::Init => init::init(),
     }
+}
+
+async fn status_command(mut cx: Context, args: &StatusArgs) -> anyhow::Result<Exit> {
+    if args.watch {
+        return status::watch(&mut cx, &args.batches).await;
+    }
+    status::status(&mut cx, &args.batches).await
+}
+
+async fn verify_command(common: &Common, mut args: VerifyArgs) -> Result<Exit, Failure> {
+    let simulation = simulate::Simulation::asked(&mut args.api)?;
+    let mut cx = Context::open(common, args.api.partial())?;
+    cx.simulated(simulation.is_some());
+    let batch = args.batch.as_deref();
+    if args.repair {
+        return done(repair::repair(&mut cx, batch, simulation).await);
+    }
+    done(verify::verify(&mut cx, batch).await)
+}
+
+async fn check_command(common: &Common, mut args: ApiArgs) -> Result<Exit, Failure> {
+    let simulation = simulate::Simulation::asked(&mut args)?;
+    let mut cx = Context::open(common, args.partial())?;
+    cx.simulated(simulation.is_some());
+    done(check::check(&mut cx, simulation).await)
 }
 
 async fn plan_command(common: &Common, mut args: crate::cli::PlanArgs) -> Result<Exit, Failure> {

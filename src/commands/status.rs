@@ -1,6 +1,7 @@
 //! `status`: counts by state and money of each batch, from the ledger alone, beside a running run.
 
-use std::io::Write;
+use std::io::{IsTerminal as _, Write};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
@@ -10,6 +11,10 @@ use crate::domain::state::Account;
 use crate::domain::{JobState, clock, text};
 use crate::exit::Exit;
 use crate::ledger::{BatchView, Charged};
+use crate::runner::Signals;
+
+/// How often `--watch` tells.
+const AGAIN: Duration = Duration::from_secs(2);
 
 /// Prints the figures of the named batches, or of all.
 pub(super) async fn status(cx: &mut Context, batches: &[String]) -> anyhow::Result<Exit> {
@@ -27,6 +32,24 @@ pub(super) async fn status(cx: &mut Context, batches: &[String]) -> anyhow::Resu
         write_human(&mut cx.out, &views)?;
     }
     Ok(Exit::Done)
+}
+
+/// The same again and again, until a signal comes. On a terminal each time in the place of the last.
+pub(super) async fn watch(cx: &mut Context, batches: &[String]) -> anyhow::Result<Exit> {
+    let mut signals = Signals::listen()?;
+    let clears = !cx.json() && std::io::stdout().is_terminal();
+    loop {
+        if clears {
+            // To the upper left corner, and nothing below it (ECMA-48: CUP, ED).
+            write!(cx.out, "\x1b[H\x1b[J")?;
+        }
+        status(cx, batches).await?;
+        cx.out.flush()?;
+        tokio::select! {
+            () = tokio::time::sleep(AGAIN) => {}
+            _ = signals.next() => return Ok(Exit::Done),
+        }
+    }
 }
 
 /// A batch in the contract's JSON (section 7).

@@ -8,6 +8,7 @@ mod architecture;
 #[path = "../common/book.rs"]
 mod book;
 mod canary;
+mod check;
 mod crash;
 mod dashboard;
 mod disk;

@@ -26,7 +26,8 @@ impl Bar {
         Self { bars: bars.clone(), whole, flight }
     }
 
-    pub(super) fn draw(&self, totals: &Totals, pace: &Pace) {
+    /// Draws the figures; `why` says what the number of slots follows just now.
+    pub(super) fn draw(&self, totals: &Totals, pace: &Pace, why: &str) {
         self.whole.set_length(totals.total());
         self.whole.set_position(totals.count(JobState::Done));
         let mut parts = vec![line::money(totals)];
@@ -34,7 +35,8 @@ impl Bar {
         parts.extend(pace.left(totals).map(|left| format!("about {} left", clock::human(left))));
         self.whole.set_message(parts.join(" · "));
         let mut flight = line::in_flight(totals);
-        flight.push(format!("slots {}/{}", totals.in_flight, totals.concurrency));
+        let why = if why.is_empty() { String::new() } else { format!(" ({why})") };
+        flight.push(format!("slots {}/{}{why}", totals.in_flight, totals.concurrency));
         self.flight.set_message(flight.join(" · "));
     }
 
@@ -49,7 +51,7 @@ impl Bar {
     }
 
     pub(super) fn end(self, totals: &Totals, pace: &Pace) {
-        self.draw(totals, pace);
+        self.draw(totals, pace, "");
         self.flight.finish_and_clear();
         self.whole.abandon();
     }

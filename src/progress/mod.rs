@@ -22,12 +22,12 @@ use reach::Reach;
 
 pub use reading::Reading;
 
-use crate::domain::{Event, Totals, clock};
+use crate::domain::{Event, EventKind, Totals, clock, text};
 
 /// Plain lines are this far apart.
-const PLAIN: Duration = Duration::from_secs(10);
+const PLAIN: Duration = Duration::from_secs(30);
 /// A plain line without news is told this often.
-const QUIET: Duration = Duration::from_mins(1);
+const QUIET: Duration = Duration::from_mins(2);
 /// The bar's figures are drawn this often.
 const DRAWN: Duration = Duration::from_millis(200);
 
@@ -36,7 +36,7 @@ const DRAWN: Duration = Duration::from_millis(200);
 pub enum Mode {
     /// A bar.
     Bar,
-    /// A line every ten seconds.
+    /// A line every thirty seconds.
     Plain,
     /// Nothing.
     None,
@@ -82,6 +82,8 @@ struct Screen {
     reach: Reach,
     pace: Pace,
     totals: Totals,
+    /// Why the limits are what they are, in the words of the last change.
+    limit: String,
     last_line: Option<(Instant, Totals)>,
 }
 
@@ -97,6 +99,7 @@ impl Screen {
             reach: Reach::default(),
             pace: Pace::default(),
             totals: Totals::default(),
+            limit: String::new(),
             last_line: None,
         }
     }
@@ -105,6 +108,9 @@ impl Screen {
         self.totals = event.totals;
         self.pace.note(&event.totals);
         self.write_event(event);
+        if let EventKind::LimitChanged { reason, .. } = &event.kind {
+            self.limit = text::visible(reason);
+        }
         // However little progress is shown, a night without a network is worth a line.
         if let Some(word) = self.reach.of(&event.kind) {
             tracing::warn!("{word}");
@@ -129,7 +135,7 @@ impl Screen {
 
     fn tick(&mut self) {
         if let Some(bar) = &self.bar {
-            bar.draw(&self.totals, &self.pace);
+            bar.draw(&self.totals, &self.pace, &self.limit);
         } else if self.is_news() {
             self.plain_line();
         }

@@ -58,7 +58,7 @@ function live(data) {
     // What a run is at work on is no trouble.
     if (now.trouble) page.pictures({ ...now, trouble: now.run ? now.trouble.filter((it) => !OPEN.includes(it.state)) : now.trouble });
     const { owner, run: going } = now;
-    run.textContent = owner ? `a run is going on (${owner})${going && going.paused ? ", paused" : ""}` : "no run is going on";
+    run.textContent = owner ? `a run is going on (${owner.split(", boot ")[0]})${going && going.paused ? ", paused" : ""}` : "no run is going on";
     if (going && going.concurrency < going.allowed) run.textContent += `; the API takes ${number(going.concurrency)} at a time just now`;
     ofRun.hidden = !(owner && going);
     if (going) {

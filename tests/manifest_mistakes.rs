@@ -72,9 +72,9 @@ fn a_wrong_header_or_shape_of_a_csv_file_is_told() {
         (
             "model,prompt\nm\nm,a,b\nm,\"a\nb\",c\n",
             &[
-                "m.csv:2: this row has 1 cell, but the header names 2 columns",
-                "m.csv:3: this row has 3 cells, but the header names 2 columns; put quotes",
-                "m.csv:4: this row has 3 cells, but the header names 2 columns; a quote in it",
+                "m.csv:2:1: this row has 1 cell, but the header names 2 columns",
+                "m.csv:3:1: this row has 3 cells, but the header names 2 columns; put quotes",
+                "m.csv:4:1: this row has 3 cells, but the header names 2 columns; a quote in it",
             ],
         ),
     ];
@@ -84,7 +84,7 @@ fn a_wrong_header_or_shape_of_a_csv_file_is_told() {
 #[test]
 fn a_wrong_cell_is_told_with_its_line_and_column() {
     let cases: &[(&str, &[&str])] = &[
-        ("prompt\nx\n", &["m.csv:2: this row names no `model`"]),
+        ("prompt\nx\n", &["m.csv:2:1: this row names no `model`"]),
         ("model,prompt\na b,x\n", &["m.csv:2:1: `a b` is not the id of a model"]),
         (
             "model,prompt,count,priority,price\nm,é,0,high,1\nm,x,1001,1,cheap\n",

@@ -157,7 +157,12 @@ impl Knowledge {
     #[must_use]
     pub fn lack(&self) -> Option<String> {
         let trouble = self.trouble.as_ref().filter(|_| !self.unheard.is_empty())?;
-        let models: Vec<String> = self.unheard.iter().map(|id| text::visible(id)).collect();
+        let built_in = || builtins().iter().map(|facts| facts.id);
+        let named = |id: &String| match text::nearest(&id.to_lowercase(), built_in()) {
+            Some(near) => format!("{} (did you mean {near}?)", text::visible(id)),
+            None => text::visible(id),
+        };
+        let models: Vec<String> = self.unheard.iter().map(named).collect();
         Some(format!(
             "{} not in the built-in table of {BUILTIN_DATE}, and the catalogue of models cannot be read: {trouble}",
             match models.as_slice() {

@@ -117,6 +117,11 @@ impl Plans {
         Digest::of(&whole).hex()[..HASH_DIGITS].to_owned()
     }
 
+    /// Whether the API was not asked for prices yet, as the manifests have mistakes.
+    fn quotes_wait(&self) -> bool {
+        self.prices.wants() && self.batches.iter().any(|plan| plan.summary.mistake_count > 0)
+    }
+
     /// Refuses where the plan is no longer the one of this hash.
     pub(super) fn check(&self, wanted: Option<&str>) -> Result<(), Wrong> {
         let Some(wanted) = wanted else { return Ok(()) };

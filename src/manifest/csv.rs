@@ -221,7 +221,7 @@ impl Records {
         } else {
             "write a comma for every column, also for an empty one"
         };
-        Position::new(&self.table.name, self.start.line, 0).says(format!(
+        Position::new(&self.table.name, self.start.line, 1).says(format!(
             "this row has {}, but the header names {}; {hint}",
             text::count(found as u64, "cell"),
             text::count(wanted as u64, "column"),
@@ -293,10 +293,10 @@ mod tests {
         let told = told(b"a,b\n1\n\xe9,2\n1,2,3\n5,6\n");
         assert_eq!(
             told[0],
-            "x.csv:2: this row has 1 cell, but the header names 2 columns; write a comma for every column, also for an empty one"
+            "x.csv:2:1: this row has 1 cell, but the header names 2 columns; write a comma for every column, also for an empty one"
         );
         assert!(told[1].starts_with("x.csv:3:1: byte 6 of the file is not UTF-8"), "{told:?}");
-        assert!(told[2].starts_with("x.csv:4: this row has 3 cells"));
+        assert!(told[2].starts_with("x.csv:4:1: this row has 3 cells"));
         assert_eq!(told[3..], ["row 5"]);
     }
 

@@ -52,6 +52,8 @@ const HINTS: [&str; 9] =
 const FILE_LIMIT: u64 = 512_000_000;
 /// The most bytes a `data:` URI may have; the API refuses bodies above 50 MB.
 const DATA_LIMIT: usize = 20 << 20;
+/// Files of a folder looked at for a name that is nearly right.
+const NEIGHBOURS: usize = 2_000;
 /// Files remembered in one pass. Rows with an image each gain nothing by remembering it.
 const REMEMBERED: usize = 10_000;
 
@@ -108,9 +110,16 @@ impl Files {
         let known = extension
             .filter(|e| looks_like_media || DOCUMENTS.contains(&e.as_str()))
             .ok_or_else(|| unknown_extension(value))?;
-        self.local(&self.folder.join(value), known)
-            .map(Some)
-            .map_err(|problem| format!("the file {} {problem}", quoted(value)))
+        let path = self.folder.join(value);
+        self.local(&path, known).map(Some).map_err(|problem| {
+            let near = neighbour(&path).map_or_else(String::new, |near| {
+                format!(
+                    "; did you mean {}?",
+                    quoted(&Path::new(value).with_file_name(near).to_string_lossy())
+                )
+            });
+            format!("the file {} {problem}{near}", quoted(value))
+        })
     }
 
     /// Why a file is no picture of the kind that is wanted.
@@ -147,6 +156,18 @@ impl Files {
         self.known.insert(path, found.clone());
         found
     }
+}
+
+/// Where there is no such file: the one in its folder that was most likely meant.
+fn neighbour(path: &Path) -> Option<String> {
+    if path.symlink_metadata().is_ok() {
+        return None;
+    }
+    let files = std::fs::read_dir(path.parent()?).ok()?.take(NEIGHBOURS);
+    let names: Vec<String> =
+        files.filter_map(|file| file.ok()?.file_name().into_string().ok()).collect();
+    let wrong = path.file_name()?.to_str()?;
+    text::nearest(wrong, names.iter().map(String::as_str)).map(str::to_owned)
 }
 
 /// Checks and hashes one file.

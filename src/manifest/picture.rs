@@ -74,6 +74,11 @@ fn header_of(bytes: &[u8]) -> Result<Header, String> {
 
 #[expect(clippy::needless_pass_by_value, reason = "for `map_err`")]
 fn broken(error: imagesize::ImageError) -> String {
+    if let imagesize::ImageError::IoError(error) = &error
+        && error.kind() == std::io::ErrorKind::UnexpectedEof
+    {
+        return "is no picture that can be read: it ends within its header".to_owned();
+    }
     format!("is no picture that can be read: {error}")
 }
 

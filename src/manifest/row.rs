@@ -219,7 +219,7 @@ impl Builder {
             Slot::Output => draft.output = Some((plain(field.raw), field.at)),
             Slot::Priority => draft.priority = priority(field.raw).map_err(wrong)?,
             Slot::Price => {
-                let price = Micros::parse(plain(field.raw));
+                let price = Micros::typed(plain(field.raw));
                 draft.price = Some(price.map_err(|error| wrong(error.to_string()))?);
             }
             Slot::Param(param) => {

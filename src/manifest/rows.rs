@@ -243,7 +243,7 @@ impl<'a> Row<'a> {
                 table.locate(records.start, cell, offset)
             }
             (_, Source::Record, _, Some((table, records))) => {
-                Position::new(&table.name, records.start.line, 0)
+                Position::new(&table.name, records.start.line, 1)
             }
             (_, Source::Job(job), Some(text), _) => text.position(self.opened.jobs()[job].at),
             _ => Position::new(&self.opened.file, 0, 0),

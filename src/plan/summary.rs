@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::{Action, Fate, PlannedRow, Walked};
+use crate::catalog::builtin;
 use crate::domain::digest::Hasher;
 use crate::domain::{Diagnostic, JobState, Micros};
 use crate::ledger::Known;
@@ -90,6 +91,9 @@ pub struct Summary {
     pub to_note: u64,
     /// Those of them that are `invalid` there already.
     pub noted: u64,
+    /// Models whose rows state a price below the one of the built-in table: what they state, what the
+    /// table says.
+    pub understated: BTreeMap<String, (Micros, Micros)>,
     /// Models of all rows.
     models: BTreeSet<String>,
     /// Local files that rows refer to, each content once, with their bytes.
@@ -137,6 +141,12 @@ impl Summary {
         if row.action == Action::OverBudget {
             self.over_budget = self.over_budget.saturating_add(row.price.unwrap_or(Micros::ZERO));
             return;
+        }
+        if let (Some(stated), "manifest") = (row.price, row.source)
+            && let Some(known) = builtin(row.model()).and_then(|facts| facts.price)
+            && stated < known
+        {
+            self.understated.insert(row.model().to_owned(), (stated, known));
         }
         let slot = (row.model().to_owned(), row.price, row.source);
         *self.costs.entry(slot).or_default() += 1;

@@ -18,7 +18,7 @@ use super::work::Busy;
 use super::{stop, submit};
 use crate::atlas::{PollAnswer, Polled};
 use crate::domain::kill_point;
-use crate::domain::{EventKind, JobState, Micros, clock};
+use crate::domain::{EventKind, JobState, Micros, clock, text};
 use crate::ledger::{Error, JobId, Next, Paid, Trouble};
 
 /// Polls under way at a time.
@@ -27,6 +27,10 @@ const AT_A_TIME: usize = 64;
 const GRACE: Duration = Duration::from_mins(1);
 /// Completions without any output that are asked about again before the output counts as lost.
 const EMPTY_ANSWERS: u32 = 3;
+/// Polls in a row without a usable answer that are worth a word.
+const SILENCE: u64 = 3;
+/// Bytes of a reason shown.
+const REASON: usize = 400;
 /// Refused keys in a row after which polling is given up until the key is mended.
 const KEY_REFUSALS: u64 = 3;
 
@@ -202,6 +206,7 @@ async fn understand(
     if !matches!(answer, PollAnswer::Trouble { .. } | PollAnswer::Throttled { .. }) {
         polling.troubles = 0;
     }
+    tell_of_silence(shared, &answer);
     match answer {
         PollAnswer::Running { status, known } => running(shared, polling, status, known).await,
         PollAnswer::Completed { too_many: true, .. } => {
@@ -376,6 +381,24 @@ async fn unreachable_for_now(
     }
     let wait = shared.limits.backoff.delay(polling.troubles);
     Ok(After::Again(wait.max(polling.pause(shared))))
+}
+
+/// One word when polls are not answered, and one when they are again.
+fn tell_of_silence(shared: &Shared, answer: &PollAnswer) {
+    let streak = &shared.streaks.unpolled;
+    let PollAnswer::Trouble { message, .. } = answer else {
+        if streak.swap(0, Ordering::Relaxed) >= SILENCE {
+            tracing::warn!("the API tells about predictions again");
+        }
+        return;
+    };
+    if streak.fetch_add(1, Ordering::Relaxed) + 1 == SILENCE {
+        tracing::warn!(
+            "the API does not tell about predictions: {}; they go on there, and are asked about until it \
+             does",
+            text::cut(&text::visible(message), REASON)
+        );
+    }
 }
 
 async fn set_aside(

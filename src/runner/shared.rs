@@ -94,6 +94,7 @@ pub(super) struct Streaks {
     pub(super) unknown: AtomicU64,
     pub(super) throttled: AtomicU64,
     pub(super) key_refused: AtomicU64,
+    pub(super) unpolled: AtomicU64,
 }
 
 /// The common ground of the lanes of one run.

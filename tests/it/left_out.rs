@@ -10,8 +10,8 @@ const QUICK: &str = "[latency]\nkind = \"fixed\"\nlength = \"5ms\"\n";
 const PRO: &str = "minimax/hailuo-02/t2v-pro";
 
 fn write(story: &Story, rows: &[&str]) {
-    let rows: String = rows.iter().map(|row| format!("{row}\n")).collect();
-    story.file("m.csv", format!("id,model,prompt,duration,price,output\n{rows}"));
+    let rows = rows.join("\n");
+    story.file("m.csv", format!("id,model,prompt,duration,price,output\n{rows}\n"));
 }
 
 /// One row done, the others pending: the budget ends after the first.

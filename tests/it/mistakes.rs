@@ -24,8 +24,8 @@ fn cases() -> Vec<(&'static str, Vec<u8>, Vec<&'static str>)> {
             text("[run]\nconcurency = 4\n[[job]]\nmodel = \"TEXT\"\nprompt = \"x\"\n"),
             vec!["d.toml:2:1: unknown setting `concurency`; did you mean `concurrency`?"],
         ),
-        ("e.csv", text("id,model,prompt\na,TEXT,\n"), vec!["e.csv:2: TEXT needs `prompt`"]),
-        ("f.csv", text("id,model,prompt\na,IMAGE,x\n"), vec!["f.csv:2: IMAGE needs `image`"]),
+        ("e.csv", text("id,model,prompt\na,TEXT,\n"), vec!["e.csv:2:1: TEXT needs `prompt`"]),
+        ("f.csv", text("id,model,prompt\na,IMAGE,x\n"), vec!["f.csv:2:1: IMAGE needs `image`"]),
         (
             "g.csv",
             text("id,model,prompt\na,TEXT,x\nb,TEXT,y\na,TEXT,z\n"),
@@ -56,7 +56,7 @@ fn cases() -> Vec<(&'static str, Vec<u8>, Vec<&'static str>)> {
             "m.csv",
             text("id,model,prompt,output\na,TEXT,x,/etc/{{ key }}\n"),
             vec![
-                "m.csv:2: outputs stay inside the output folder (--output-dir), so their template must be a relative path",
+                "m.csv:2:1: outputs stay inside the output folder (--output-dir), so their template must be a relative path",
             ],
         ),
         ("missing.csv", Vec::new(), vec!["missing.csv: there is no such file"]),

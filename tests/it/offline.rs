@@ -30,6 +30,18 @@ fn a_dead_network_is_told_once_and_so_is_its_return() {
 }
 
 #[test]
+fn predictions_that_nobody_tells_about_are_told_once() {
+    let story = Story::of_jobs(1);
+    let scenario = "[latency]\nkind = \"fixed\"\nlength = \"20ms\"\n\
+        [[fault]]\non = \"poll\"\nkind = \"reset\"\nper = \"job\"\ntimes = 4\n";
+    let ended = story.simulated(scenario).end();
+    assert_eq!(ended.code(), 0, "{ended}");
+    let lines = |words: &str| ended.err.lines().filter(|line| line.contains(words)).count();
+    assert_eq!(lines("WARN the API does not tell about predictions"), 1, "{ended}");
+    assert_eq!(lines("WARN the API tells about predictions again"), 1, "{ended}");
+}
+
+#[test]
 fn certificates_that_cannot_be_read_are_one_trouble() {
     let story = Story::of_jobs(1);
     let broken = "-----BEGIN CERTIFICATE-----\n!!!!\n-----END CERTIFICATE-----\n";

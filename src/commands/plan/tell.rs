@@ -57,6 +57,9 @@ pub(in super::super) fn write_human(
     for warning in unclaimed_warnings(plans, settings) {
         writeln!(out, "  WARNING: {warning}")?;
     }
+    if plans.quotes_wait() {
+        writeln!(out, "  the API is not asked for prices while there are mistakes")?;
+    }
     for trouble in plans.prices.troubles() {
         writeln!(out, "  no quote, the next best price holds: {}", text::visible(&trouble))?;
     }
@@ -198,6 +201,16 @@ fn write_one(out: &mut dyn Write, plan: &Planned, settings: &Settings) -> std::i
         ]);
     }
     costs.write(out, "  ")?;
+    for (model, (stated, known)) in &summary.understated {
+        writeln!(
+            out,
+            "  WARNING: the manifest says {} for {}, the built-in table of {BUILTIN_DATE} {}: the API \
+             charges what it charges",
+            stated.human(),
+            text::visible(model),
+            known.human()
+        )?;
+    }
     write_totals(out, plan, settings)
 }
 

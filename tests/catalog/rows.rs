@@ -35,7 +35,7 @@ fn mistakes_in_a_csv_file_are_told_with_line_and_column() {
     let expected = format!(
         "m.csv:2:52: `duration` is 7; {FAST} takes one of 6, 10\n\
          m.csv:3:54: `go_fast` is `maybe`; {FAST} takes true or false\n\
-         m.csv:4: {FAST} needs `image`"
+         m.csv:4:1: {FAST} needs `image`"
     );
     assert_eq!(told, expected);
 }

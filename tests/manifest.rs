@@ -51,7 +51,7 @@ fn a_csv_row_becomes_a_job() {
     assert_eq!(job.price, Some(Micros(100_000)));
     assert_eq!(job.output.as_deref(), Some("{{ hero }}.{{ ext }}"));
     assert_eq!(job.vars["hero"], "cat");
-    assert!(job.position.to_string().ends_with("m.csv:2"));
+    assert!(job.position.to_string().ends_with("m.csv:2:1"));
 }
 
 #[test]
@@ -96,7 +96,7 @@ fn rows_of_a_csv_file_stand_over_the_defaults_and_before_the_jobs() {
     assert_eq!(prompts(&jobs), ["x1", "d2", "d3"]);
     let seeds: Vec<_> = jobs.iter().map(|job| job.request.params["seed"].as_i64()).collect();
     assert_eq!(seeds, [Some(2), Some(1), Some(9)]);
-    assert!(jobs[1].position.to_string().ends_with("r.csv:3"));
+    assert!(jobs[1].position.to_string().ends_with("r.csv:3:1"));
     // Each pass begins anew: the keys are the same.
     let again = manifest.rows().unwrap().map(Result::unwrap);
     assert!(again.zip(&jobs).all(|(again, job)| again.key == job.key));
@@ -139,7 +139,7 @@ fn standard_input_is_called_by_a_dash() {
     let source = Source::Stdin { spool: folder.path().join("spool"), format: Format::Csv };
     let manifest = manifest::open(&source).unwrap();
     assert_eq!((manifest.batch(), manifest.file()), ("stdin", "-"));
-    assert_eq!(jobs(&manifest)[0].position.to_string(), "-:2");
+    assert_eq!(jobs(&manifest)[0].position.to_string(), "-:2:1");
 }
 
 #[test]

@@ -19,6 +19,7 @@ pub mod domain;
 pub mod exit;
 pub mod ledger;
 pub mod manifest;
+pub mod notify;
 pub mod plan;
 pub mod progress;
 pub mod report;

@@ -2,7 +2,6 @@
 //!
 //! reqwest's errors are turned to text here, without URL and with their whole chain of causes.
 
-use std::error::Error as _;
 use std::sync::Once;
 use std::time::Duration;
 
@@ -194,19 +193,9 @@ impl Fault {
     }
 }
 
-/// An error with everything beneath it, each thing said once.
+/// An error with everything beneath it.
 pub(super) fn chain(error: &reqwest::Error) -> String {
-    let mut text = error.to_string();
-    let mut next = error.source();
-    while let Some(cause) = next {
-        let words = cause.to_string();
-        if !text.contains(&words) {
-            text.push_str(": ");
-            text.push_str(&words);
-        }
-        next = cause.source();
-    }
-    text::from_api(&text)
+    text::from_api(&text::causes(error))
 }
 
 /// A URL as it may stand in messages: without user, password, query and fragment.

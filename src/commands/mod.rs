@@ -1,6 +1,7 @@
 //! One file a command, and the context they share: where to print, what holds, and the ledger.
 
 mod adopt;
+mod awake;
 mod check;
 mod completions;
 mod context;
@@ -15,6 +16,7 @@ mod manifest_schema;
 mod manifests;
 mod models;
 mod new;
+mod notice;
 mod plan;
 mod present;
 mod repair;

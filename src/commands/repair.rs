@@ -13,7 +13,7 @@ use super::simulate::Simulation;
 use super::verify::{self, Bad, Damage, Found};
 use crate::artifacts::{Artifacts, FetchSettings, RelPath};
 use crate::atlas::Api;
-use crate::domain::{Digest, JobState, text};
+use crate::domain::{Digest, JobState, Windows, text};
 use crate::exit::Exit;
 use crate::ledger::{JobId, Ledger, Ownership, RunId};
 use crate::runner::{self, Gate, Parts, Signals, sidecar_of};
@@ -133,6 +133,7 @@ async fn lanes(
         manifests: Vec::new(),
         enqueued: Vec::new(),
         deadline: None,
+        windows: Windows::default(),
     };
     let ended = tokio::select! {
         ended = runner::run(parts, gate) => ended.map(|_| ()).map_err(anyhow::Error::from),

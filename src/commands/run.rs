@@ -9,15 +9,17 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
+use super::awake::Awake;
 use super::context::{Context, Failure, Wrong};
 use super::manifests::{self, Opened};
+use super::notice::Told;
 use super::plan::{self, Asked, Plans};
 use super::simulate::Simulation;
 use super::{dashboard, enqueue, files, finish, knowledge, report, simulate, sink};
 use crate::artifacts::{Artifacts, batch_folder};
 use crate::atlas::Api;
 use crate::cli::{Common, RunArgs};
-use crate::domain::{Endpoint, Event, EventKind, Origin, clock, kill_point, text};
+use crate::domain::{Endpoint, Event, EventKind, Origin, Timestamp, clock, kill_point, text};
 use crate::exit::Exit;
 use crate::ledger::{Emergency, Ledger, Ownership, network_file_system};
 use crate::plan::Action;
@@ -26,6 +28,8 @@ use crate::runner::{self, Backoff, Gate, Limits, Parts, Signals};
 use crate::settings::{self, LogFormat, OnUnknown, ProgressMode, Settings, TimeOfDay};
 use crate::telemetry::{self, Logging};
 
+/// How often the clock is looked at while a run waits for its time.
+const LOOK: Duration = Duration::from_secs(30);
 /// Events that may wait for the display.
 const EVENTS: usize = 4096;
 
@@ -134,6 +138,7 @@ impl Night {
         if !confirm(cx, &self.plans)? {
             return Ok(Exit::Done);
         }
+        let _awake = Awake::hold(cx.settings.keep_awake && !cx.simulated);
         let mut signals = Signals::listen()?;
         if !wait_for(cx, &mut signals).await? {
             return Ok(Exit::Interrupted);
@@ -172,6 +177,7 @@ impl Night {
         let names: Vec<String> = batches.iter().map(|(_, name)| name.clone()).collect();
         ledger.watch(&names).await?;
         let (events, inbox) = mpsc::channel(EVENTS);
+        let (told, inbox) = Told::beside(inbox, cx.settings.notify.clone(), &names);
         let display = progress::show(inbox, sinks);
         // A thread of its own: a terminal or pipe that takes nothing blocks nobody else.
         let runtime = tokio::runtime::Handle::current();
@@ -193,6 +199,7 @@ impl Night {
             manifests: self.opened.iter().map(|o| o.manifest.file().to_owned()).collect(),
             enqueued,
             deadline: deadline(&cx.settings),
+            windows: cx.settings.windows.clone(),
         };
         let ended = tokio::select! {
             ended = runner::run(parts, Arc::clone(&gate)) => Some(ended),
@@ -218,6 +225,7 @@ impl Night {
         announce(&events, &name, &outcome).await;
         drop(events);
         tokio::time::timeout(Duration::from_secs(5), shown).await.ok();
+        told.end().await;
         ledger.close().await;
         outcome.tell(cx)
     }
@@ -341,10 +349,18 @@ async fn wait_for(cx: &mut Context, signals: &mut Signals) -> anyhow::Result<boo
     let Some(at) = cx.settings.at else { return Ok(true) };
     let wait = until(at);
     writeln!(cx.err, "starting at {:02}:{:02}, in {}", at.hour, at.minute, clock::human(wait))?;
-    Ok(tokio::select! {
-        () = tokio::time::sleep(wait) => true,
-        _ = signals.next() => false,
-    })
+    let begin = clock::after(clock::now(), wait);
+    loop {
+        // By the clock on the wall: timers stand still while a machine sleeps.
+        let left = clock::between(clock::now(), begin);
+        if left.is_zero() {
+            return Ok(true);
+        }
+        tokio::select! {
+            () = tokio::time::sleep(left.min(LOOK)) => {}
+            _ = signals.next() => return Ok(false),
+        }
+    }
 }
 
 /// How long until that time of day comes next, local time.
@@ -363,8 +379,9 @@ fn until(time: TimeOfDay) -> Duration {
     Duration::try_from(next.duration_since(&now)).unwrap_or_default()
 }
 
-fn deadline(settings: &Settings) -> Option<Duration> {
-    settings.run_for.or_else(|| settings.until.map(until))
+fn deadline(settings: &Settings) -> Option<Timestamp> {
+    let length = settings.run_for.or_else(|| settings.until.map(until));
+    length.map(|length| clock::after(clock::now(), length))
 }
 
 pub(super) fn limits(settings: &Settings) -> Limits {

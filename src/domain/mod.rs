@@ -19,6 +19,7 @@ pub mod shape;
 pub mod state;
 pub mod template;
 pub mod text;
+pub mod window;
 
 pub use charges::Charges;
 pub use clock::Timestamp;
@@ -34,3 +35,4 @@ pub use output::Output;
 pub use request::{Endpoint, MediaFile, MediaKey, Request};
 pub use schema::{Inputs, Schema};
 pub use state::{AttemptState, JobState};
+pub use window::Windows;

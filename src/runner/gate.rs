@@ -89,8 +89,21 @@ pub struct Gate {
     closed: CancellationToken,
     /// Cancelled when polls and downloads end as well.
     leaving: CancellationToken,
-    /// Whether an operator holds submitting back for now.
-    paused: watch::Sender<bool>,
+    /// Who holds submitting back for now.
+    held: watch::Sender<Held>,
+}
+
+/// Who holds submitting back for now.
+#[derive(Clone, Copy, Default)]
+struct Held {
+    by_operator: bool,
+    by_window: bool,
+}
+
+impl Held {
+    fn is_any(self) -> bool {
+        self.by_operator || self.by_window
+    }
 }
 
 impl Gate {
@@ -116,25 +129,36 @@ impl Gate {
 
     /// Holds submitting back until [`Gate::resume`].
     pub fn pause(&self) {
-        self.paused.send_replace(true);
+        self.held.send_modify(|held| held.by_operator = true);
     }
 
-    /// Lets submitting go on.
+    /// Lets submitting go on, as far as the operator is concerned.
     pub fn resume(&self) {
-        self.paused.send_replace(false);
+        self.held.send_modify(|held| held.by_operator = false);
     }
 
-    /// Whether submitting is held back for now.
+    /// Whether this is a time of the week in which anything is submitted.
+    pub fn follow_window(&self, open: bool) {
+        self.held.send_if_modified(|held| std::mem::replace(&mut held.by_window, !open) == open);
+    }
+
+    /// Whether an operator holds submitting back for now.
     #[must_use]
     pub fn is_paused(&self) -> bool {
-        *self.paused.borrow()
+        self.held.borrow().by_operator
+    }
+
+    /// Whether anybody or anything holds submitting back for now.
+    #[must_use]
+    pub fn is_held(&self) -> bool {
+        self.held.borrow().is_any()
     }
 
     /// Waits while submitting is held back; also ends when it stops for good.
     pub async fn resumed(&self) {
-        let mut paused = self.paused.subscribe();
+        let mut held = self.held.subscribe();
         tokio::select! {
-            _ = paused.wait_for(|paused| !paused) => {}
+            _ = held.wait_for(|held| !held.is_any()) => {}
             () = self.closed() => {}
         }
     }

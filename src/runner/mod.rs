@@ -12,6 +12,7 @@ mod gate;
 mod history;
 mod matching;
 mod media;
+mod night;
 mod pledge;
 mod poll;
 mod prove;
@@ -60,7 +61,8 @@ pub async fn run(parts: Parts, gate: Arc<Gate>) -> Result<Totals, Error> {
     lanes.spawn(collect::lane(Arc::clone(&shared)));
     lanes.spawn(reconcile::lane(Arc::clone(&shared)));
     lanes.spawn(control::lane(Arc::clone(&shared)));
-    lanes.spawn(stop_at(Arc::clone(&shared), deadline));
+    lanes.spawn(night::deadline(Arc::clone(&shared), deadline));
+    lanes.spawn(night::windows(Arc::clone(&shared)));
     shared.first_polls_done().await;
     lanes.spawn(submit::lane(Arc::clone(&shared)));
     let mut result = until_settled(&shared, &mut lanes).await;
@@ -90,21 +92,12 @@ async fn begin(
         tracing::warn!(interrupted, "submissions of an earlier run have no recorded outcome");
     }
     control::begin(shared).await?;
+    night::begin(shared).await;
     reconcile::resume(shared).await?;
     shared.begin_ramp().await?;
     shared.charges.remember(shared.ledger.dearer(&shared.origin).await?);
     let resumed = poll::resume(shared).await?;
     tracing::info!(resumed, "predictions of earlier runs are polled first");
-    Ok(())
-}
-
-/// Stops submitting when the time is over.
-async fn stop_at(shared: Arc<Shared>, deadline: Option<Duration>) -> Result<(), Error> {
-    let Some(deadline) = deadline else { return Ok(()) };
-    tokio::select! {
-        () = tokio::time::sleep(deadline) => stop(&shared, Stop::Deadline).await,
-        () = shared.gate.leaving() => {}
-    }
     Ok(())
 }
 

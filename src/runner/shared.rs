@@ -19,7 +19,9 @@ use super::slots::Slots;
 use super::work::{Busy, Work};
 use crate::artifacts::Artifacts;
 use crate::atlas::Api;
-use crate::domain::{Endpoint, Event, EventKind, JobState, Micros, Origin, Totals, clock};
+use crate::domain::{
+    Endpoint, Event, EventKind, JobState, Micros, Origin, Timestamp, Totals, Windows, clock,
+};
 use crate::ledger::{BatchId, Emergency, Error, Ledger, Paid, RunId};
 
 /// How long a full queue of events is waited for: a reader that reads nothing stops no run.
@@ -75,7 +77,9 @@ pub struct Parts {
     /// How many jobs came into the ledger for this run, by batch.
     pub enqueued: Vec<(String, u64)>,
     /// Stop submitting after this time.
-    pub deadline: Option<Duration>,
+    pub deadline: Option<Timestamp>,
+    /// The times of the week in which anything is submitted.
+    pub windows: Windows,
 }
 
 /// What wakes whom.
@@ -122,6 +126,7 @@ pub struct Shared {
     pub(super) blocked: Mutex<HashMap<BatchId, Micros>>,
     run_name: String,
     events: mpsc::Sender<Event>,
+    pub(super) windows: Windows,
     polls: mpsc::UnboundedSender<Polling>,
     wakes: Wakes,
     work: Work,
@@ -152,6 +157,7 @@ impl Shared {
             run: parts.run.0,
             run_name: parts.run.1,
             events: parts.events,
+            windows: parts.windows,
             limits,
             gate,
             polls,

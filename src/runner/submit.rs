@@ -116,7 +116,7 @@ async fn prepare_and_send(
         return fail_unsent(shared, job, "upload", message).await;
     };
     shared.rate.turn().await;
-    if !shared.gate.is_open() || shared.gate.is_paused() {
+    if !shared.gate.is_open() || shared.gate.is_held() {
         return Ok(());
     }
     let new = NewAttempt {

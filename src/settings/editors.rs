@@ -16,7 +16,16 @@ pub fn value_schema(key: &str) -> Value {
             "type": ["number", "string"], "minimum": 0, "pattern": r"^[0-9]*\.?[0-9]*$",
             "description": "Dollars, for example 12.50.",
         }),
+        "windows" => {
+            let one =
+                json!({ "type": "string", "pattern": "[0-9]{2}:[0-9]{2}-[0-9]{2}:[0-9]{2}$" });
+            json!({
+                "anyOf": [one, { "type": "array", "items": one }],
+                "description": "Times of the week, local time: mon-fri 22:00-07:00.",
+            })
+        }
         "no_ramp"
+        | "keep_awake"
         | "allow_network_ledger"
         | "skip_invalid"
         | "allow_unpriced"

@@ -9,8 +9,8 @@ use std::sync::Arc;
 use clap::ValueEnum;
 use url::Url;
 
-use super::Partial;
-use crate::domain::{Diagnostic, Micros, Position, clock, text};
+use super::{Notify, Partial};
+use crate::domain::{Diagnostic, Micros, Position, Windows, clock, text};
 
 /// A commented file with every setting at its default; what `nightreel.toml` may hold.
 pub const DEFAULT_CONFIG: &str = include_str!("default-config.toml");
@@ -46,7 +46,30 @@ pub(super) fn parse(file: &Arc<str>, text: &str) -> Result<Partial, Vec<Diagnost
             (key.get_ref().to_string(), plain(text, value), at(span))
         })
         .collect();
-    from_table(entries.iter().map(|(key, value, place)| (key.as_str(), value, place.clone())))
+    let settings = entries.iter().filter(|(key, _, _)| key != "notify");
+    let plain = settings.map(|(key, value, place)| (key.as_str(), value, place.clone()));
+    let mut mistakes = Vec::new();
+    let mut partial = from_table(plain).unwrap_or_else(|wrong| {
+        mistakes = wrong;
+        Partial::default()
+    });
+    if let Some((_, _, place)) = entries.iter().find(|(key, _, _)| key == "notify") {
+        match notify_of(text) {
+            Ok(notify) => partial.notify = Some(notify),
+            Err(wrong) => mistakes.extend(wrong.into_iter().map(|message| place.says(message))),
+        }
+    }
+    mistakes.sort();
+    if mistakes.is_empty() { Ok(partial) } else { Err(mistakes) }
+}
+
+/// The table `[notify]` of a file. It stands in several places of it, so it is read from the whole.
+fn notify_of(text: &str) -> Result<Notify, Vec<String>> {
+    let whole: toml::Table = toml::from_str(text).map_err(|error| vec![error.to_string()])?;
+    match whole.get("notify") {
+        Some(toml::Value::Table(table)) => Notify::from_table(table),
+        _ => Err(vec!["`notify` is a table: write [notify]".to_owned()]),
+    }
 }
 
 /// The value on its own: its text stands in the file between its span's ends.
@@ -74,6 +97,11 @@ pub fn from_table<'a>(
     let mut partial = Partial::default();
     let mut mistakes = Vec::new();
     for (key, value, place) in entries {
+        if key == "notify" {
+            mistakes
+                .push(place.says("[notify] belongs into nightreel.toml: it names commands to run"));
+            continue;
+        }
         if let Err(message) = set(&mut partial, key, &Said::Toml(value.clone())) {
             mistakes.push(place.says(message));
         }
@@ -112,7 +140,7 @@ impl Said {
 }
 
 /// Every key a file may hold, in the order of the contract's table.
-pub const KEYS: [&str; 32] = [
+pub const KEYS: [&str; 34] = [
     "state_dir",
     "output_dir",
     "base_url",
@@ -135,6 +163,8 @@ pub const KEYS: [&str; 32] = [
     "until",
     "for",
     "at",
+    "windows",
+    "keep_awake",
     "no_ramp",
     "changed",
     "skip_invalid",
@@ -163,6 +193,8 @@ pub(super) fn set(partial: &mut Partial, key: &str, said: &Said) -> Result<(), S
         "max_double" => partial.max_double = Some(parse_money(&said.text()?)?),
         "until" => partial.until = Some(said.text()?.parse()?),
         "at" => partial.at = Some(said.text()?.parse()?),
+        "windows" => partial.windows = Some(windows(said)?),
+        "keep_awake" => partial.keep_awake = Some(said.flag()?),
         "events" => partial.events = Some(path(said)?),
         "on_unknown" => partial.on_unknown = Some(one_of(said)?),
         "changed" => partial.changed = Some(one_of(said)?),
@@ -201,6 +233,15 @@ fn unknown(key: &str) -> String {
         Some(near) => format!("unknown setting `{shown}`; did you mean `{near}`?"),
         None => format!("unknown setting `{shown}`; known are {}", KEYS.join(", ")),
     }
+}
+
+/// One time of the week, or a list of them.
+fn windows(said: &Said) -> Result<Windows, String> {
+    let Said::Toml(toml::Value::Array(all)) = said else {
+        return Windows::parse(said.text()?.split(';'));
+    };
+    let texts: Option<Vec<&str>> = all.iter().map(toml::Value::as_str).collect();
+    Windows::parse(texts.ok_or_else(|| "expected a list of texts".to_owned())?)
 }
 
 fn path(said: &Said) -> Result<PathBuf, String> {

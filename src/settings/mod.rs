@@ -6,6 +6,7 @@ mod editors;
 mod environment;
 mod file;
 mod key;
+mod notify;
 mod partial;
 
 use std::num::NonZeroU32;
@@ -14,7 +15,7 @@ use std::time::Duration;
 
 use url::Url;
 
-use crate::domain::{Diagnostic, Micros};
+use crate::domain::{Diagnostic, Micros, Windows};
 
 pub use editors::value_schema;
 #[cfg(feature = "kill-points")]
@@ -24,6 +25,7 @@ pub use file::{
     DEFAULT_CONFIG, KEYS, from_table, load, parse_count, parse_money, parse_rate, parse_url,
 };
 pub use key::{KeyError, key_from_file};
+pub use notify::{Moment, Notify, Shape, Webhook};
 pub use partial::Partial;
 
 /// What a second thought about a changed row does.
@@ -169,6 +171,12 @@ pub struct Settings {
     pub format: Format,
     /// Do not ask.
     pub yes: bool,
+    /// The times of the week in which anything is submitted; none is always.
+    pub windows: Windows,
+    /// Whether the machine is kept from going to sleep while a run goes on.
+    pub keep_awake: bool,
+    /// Who is told how a run goes.
+    pub notify: Option<Notify>,
 }
 
 /// The values that hold where nobody says otherwise (contract section 3).
@@ -207,6 +215,9 @@ impl Default for Settings {
             events: None,
             format: Format::Human,
             yes: false,
+            windows: Windows::default(),
+            keep_awake: true,
+            notify: None,
         }
     }
 }

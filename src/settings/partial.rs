@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use url::Url;
 
-use super::{Changed, Format, OnUnknown, ProgressMode, Settings, TimeOfDay};
-use crate::domain::Micros;
+use super::{Changed, Format, Notify, OnUnknown, ProgressMode, Settings, TimeOfDay};
+use crate::domain::{Micros, Windows};
 
 /// One layer of settings.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -46,6 +46,9 @@ pub struct Partial {
     pub events: Option<PathBuf>,
     pub format: Option<Format>,
     pub yes: Option<bool>,
+    pub windows: Option<Windows>,
+    pub keep_awake: Option<bool>,
+    pub notify: Option<Notify>,
 }
 
 impl Partial {
@@ -85,6 +88,9 @@ impl Partial {
             events: self.events.or(below.events),
             format: self.format.or(below.format),
             yes: self.yes.or(below.yes),
+            windows: self.windows.or(below.windows),
+            keep_awake: self.keep_awake.or(below.keep_awake),
+            notify: self.notify.or(below.notify),
         }
     }
 
@@ -127,6 +133,9 @@ impl Partial {
             events: self.events,
             format: self.format.unwrap_or(built_in.format),
             yes: self.yes.unwrap_or(built_in.yes),
+            windows: self.windows.unwrap_or(built_in.windows),
+            keep_awake: self.keep_awake.unwrap_or(built_in.keep_awake),
+            notify: self.notify,
         }
     }
 }

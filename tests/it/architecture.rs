@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// What each room may import beside itself (docs/ARCHITECTURE.md); `commands` joins them all.
-const ARROWS: [(&str, &[&str]); 17] = [
+const ARROWS: [(&str, &[&str]); 18] = [
     ("artifacts", &["domain"]),
     ("atlas", &["domain"]),
     ("catalog", &["atlas", "domain"]),
@@ -15,6 +15,7 @@ const ARROWS: [(&str, &[&str]); 17] = [
     ("ledger", &["domain"]),
     ("main", &["cli", "commands"]),
     ("manifest", &["domain"]),
+    ("notify", &["domain", "settings"]),
     ("plan", &["catalog", "domain", "ledger", "manifest"]),
     ("progress", &["domain"]),
     ("report", &["domain", "ledger"]),

@@ -20,6 +20,8 @@ mod help;
 mod left_out;
 mod long;
 mod mistakes;
+mod night;
+mod notify;
 mod offline;
 mod operator;
 #[path = "../common/process.rs"]

@@ -262,6 +262,17 @@ impl Artifacts {
     }
 }
 
+/// Bytes that may still be written where a folder is, or will be. Touches nothing; `None` where the
+/// system does not say.
+pub async fn free_space_at(folder: &Path) -> Option<u64> {
+    let whole = std::path::absolute(folder).ok()?;
+    let free = move || {
+        let existing = whole.ancestors().find_map(|above| above.canonicalize().ok())?;
+        folder::Folder::open(&existing).ok()?.free_bytes().ok()
+    };
+    blocking(free).await.ok().flatten()
+}
+
 /// Runs `work` where it may wait for the disk.
 async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> T + Send + 'static,

@@ -1,5 +1,6 @@
 //! `plan`: the dry run. Sends nothing that costs, creates nothing but the cache of quotes.
 
+mod forecast;
 mod tell;
 
 use std::collections::BTreeMap;
@@ -7,6 +8,7 @@ use std::io::Write;
 use std::path::Path;
 use std::time::Duration;
 
+use self::forecast::Forecast;
 use super::Context;
 use super::context::Wrong;
 use super::manifests::{self, Opened};
@@ -14,12 +16,10 @@ use super::simulate::{self, Simulation};
 use super::sink;
 use crate::artifacts::results_of;
 use crate::catalog::Prices;
-use crate::domain::{Digest, JobState, Micros, Origin};
+use crate::domain::{Digest, JobState, Micros};
 use crate::exit::Exit;
 use crate::ledger::{BatchId, JobView, Ledger};
-use crate::plan::{
-    self, Action, Fate, Latencies, Latency, Renamed, Renames, Room, Summary, Walked,
-};
+use crate::plan::{self, Action, Fate, Latencies, Renamed, Renames, Room, Summary, Walked};
 
 pub(super) use tell::{unclaimed_warnings, write_human};
 
@@ -46,6 +46,8 @@ pub(super) struct Planned {
     pub(super) removed: Removed,
     /// How long generations took so far.
     latencies: Latencies,
+    /// Room that the files will need.
+    room: Forecast,
     /// The rows, where they were asked for.
     rows: Vec<RowLine>,
 }
@@ -255,10 +257,13 @@ async fn make(
         _ => Removed::default(),
     };
     let Tour { summary, lines, .. } = tour;
-    let latencies = measured(ledger, &manifests::origin(cx), &summary).await?;
+    let origin = manifests::origin(cx);
+    let latencies = forecast::latencies(ledger, &origin, &summary).await?;
+    let room = forecast::room(ledger, (&origin, &cx.settings), &summary).await?;
     let spends = summary.submissions() > 0;
     let unclaimed = if spends { unclaimed(cx, ledger, &name).await? } else { 0 };
-    Ok(Planned { batch: name, summary, spent, budget, unclaimed, removed, latencies, rows: lines })
+    let (batch, rows) = (name, lines);
+    Ok(Planned { batch, summary, spent, budget, unclaimed, removed, latencies, room, rows })
 }
 
 /// A batch of the ledger, with the number of its jobs.
@@ -358,27 +363,6 @@ async fn unclaimed(cx: &Context, ledger: Option<&Ledger>, batch: &str) -> anyhow
         unclaimed += usize::from(ledger.held(&origin, prediction).await?.is_none());
     }
     Ok(unclaimed)
-}
-
-/// How long the models of a plan took so far, by the ledger.
-async fn measured(
-    ledger: Option<&Ledger>,
-    origin: &Origin,
-    summary: &Summary,
-) -> anyhow::Result<Latencies> {
-    let mut latencies = Latencies::new();
-    let Some(ledger) = ledger else { return Ok(latencies) };
-    for cost in summary.by_model() {
-        let mut took = ledger.latencies(origin, &cost.model).await?;
-        took.sort_unstable();
-        let at =
-            |tenth: usize| took.get((took.len() * tenth / 10).min(took.len().saturating_sub(1)));
-        if let (Some(median), Some(p90)) = (at(5), at(9)) {
-            let latency = Latency { median: *median, p90: *p90, measured: took.len() as u64 };
-            latencies.insert(cost.model, latency);
-        }
-    }
-    Ok(latencies)
 }
 
 fn line(walked: &Walked) -> RowLine {

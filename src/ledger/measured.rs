@@ -29,6 +29,15 @@ pub struct Charged {
     pub charged: Micros,
 }
 
+/// How large the files of jobs are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sizes {
+    /// Bytes of a job's files together, on average.
+    pub mean: u64,
+    /// So many jobs were looked at.
+    pub measured: u64,
+}
+
 impl Ledger {
     /// How long the newest generations of a model took from acceptance to completion, in no order.
     /// Adopted ones are left out: nobody knows when they were accepted.
@@ -48,6 +57,26 @@ impl Ledger {
         .map_err(Error::on("reading latencies"))?;
         let millis = rows.iter().filter_map(|row| u64::try_from(row.get::<i64, _>("took")).ok());
         Ok(millis.map(Duration::from_millis).collect())
+    }
+
+    /// How large the files of a model's newest jobs are; `None` where there are none.
+    pub async fn sizes(&self, origin: &Origin, model: &str) -> Result<Option<Sizes>> {
+        let row = sqlx::query(
+            "SELECT COUNT(*) AS jobs, COALESCE(SUM(bytes), 0) AS bytes FROM (SELECT SUM(f.bytes) AS bytes \
+             FROM attempts a JOIN artifacts f ON f.attempt_id = a.id AND f.state = 'stored' \
+             WHERE a.id > (SELECT COALESCE(MAX(id), 0) FROM attempts) - ?3 AND a.model = ?1 \
+             AND a.origin = ?2 GROUP BY a.id ORDER BY a.id DESC LIMIT ?4)",
+        )
+        .bind(model.to_owned())
+        .bind(origin.as_str().to_owned())
+        .bind(WINDOW)
+        .bind(SAMPLE)
+        .fetch_one(self.readers())
+        .await
+        .map_err(Error::on("adding up sizes"))?;
+        let read = |name| row.get::<i64, _>(name).unsigned_abs();
+        let (measured, bytes): (u64, u64) = (read("jobs"), read("bytes"));
+        Ok((measured > 0).then(|| Sizes { mean: bytes / measured.max(1), measured }))
     }
 
     /// Reserved against charged in a batch, by model.

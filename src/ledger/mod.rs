@@ -48,7 +48,7 @@ pub use control::{Asked, Control, Live};
 pub use emergency::{Emergency, Rescued, TakenUp};
 pub use error::{Error, Result};
 pub use import::{Known, NewBatch, NewJob};
-pub use measured::Charged;
+pub use measured::{Charged, Sizes};
 pub use network::network_file_system;
 pub use open::{APPLICATION_ID, OLDEST_SQLITE, SCHEMA_VERSION};
 pub use owner::{Ownership, identity, ledger_path, running};

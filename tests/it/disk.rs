@@ -152,3 +152,22 @@ fn what_has_the_place_of_an_output_folder_is_found_before_anything_is_paid() {
     refused("/outputs/m` is a symbolic link");
     assert_eq!(api.figures().submits, 0);
 }
+
+#[test]
+fn a_plan_says_how_much_room_its_files_will_need() {
+    let story = Story::of_jobs(2);
+    let api = Api::start(&story, "[latency]\nkind = \"fixed\"\nlength = \"5ms\"\n");
+    let ended = story.run(&api).end();
+    assert_eq!(ended.code(), 0, "{ended}");
+    let before = std::fs::read_to_string(story.path("m.csv")).unwrap();
+    let row = before.lines().last().unwrap().replace("job-0002", "job-0003");
+    story.file("m.csv", format!("{before}{row}\n"));
+    let planned = story.nightreel(["plan", "m.csv", "--format", "json"]).at(&api).end().json();
+    let disk = &planned["batches"][0]["disk"];
+    let size = |key| std::fs::metadata(story.path(&format!("outputs/m/{key}.mp4"))).unwrap().len();
+    let size = u64::midpoint(size("job-0001"), size("job-0002"));
+    assert_eq!((&disk["bytes"], &disk["measured"]), (&size.into(), &2.into()), "{planned}");
+    assert!(disk["free"].as_u64().unwrap() > size, "{planned}");
+    let told = story.nightreel(["plan", "m.csv"]).at(&api).end();
+    assert!(told.out.contains("of files (of 2 jobs measured), "), "{told}");
+}

@@ -135,6 +135,10 @@ fn batch_json(plan: &Planned, settings: &Settings, rows: bool) -> Value {
         "renamed": plan.removed.renamed.iter().map(|renamed| {
             json!({ "key": renamed.key, "was": renamed.was, "state": renamed.state })
         }).collect::<Vec<_>>(),
+        "disk": {
+            "bytes": plan.room.bytes, "measured": plan.room.measured,
+            "unmeasured": plan.room.unmeasured, "free": plan.room.free,
+        },
         "duration_seconds": estimate(plan, settings).as_secs(),
     });
     if rows {
@@ -288,8 +292,22 @@ fn write_totals(out: &mut dyn Write, plan: &Planned, settings: &Settings) -> std
             text::count(uploads.len() as u64, "upload"),
             text::bytes(bytes),
         )?;
+        write_room(out, plan)?;
     }
     Ok(())
+}
+
+/// What the files will need, as far as it was measured.
+fn write_room(out: &mut dyn Write, plan: &Planned) -> std::io::Result<()> {
+    let room = &plan.room;
+    let Some(free) = room.free.filter(|_| room.measured > 0) else { return Ok(()) };
+    let (bytes, free) = (text::bytes(room.bytes), text::bytes(free));
+    write!(out, "  about {bytes} of files (of {} measured", text::count(room.measured, "job"))?;
+    if room.unmeasured > 0 {
+        write!(out, "; {} of other models not counted", text::count(room.unmeasured, "job"))?;
+    }
+    let much = if room.is_too_much() { ": THE DISK WILL BE FULL BEFORE THE END" } else { "" };
+    writeln!(out, "), {free} free{much}")
 }
 
 /// What the estimate is from.

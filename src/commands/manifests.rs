@@ -2,9 +2,10 @@
 
 use std::collections::BTreeSet;
 use std::io::{Read as _, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::context::{Context, Failure, Wrong};
+use super::spool::Spool;
 use crate::artifacts::{Naming, NamingError, NotBelow};
 use crate::cli::{Common, InputFormat, ManifestArgs};
 use crate::domain::{Diagnostic, Origin, clock, text};
@@ -23,16 +24,6 @@ pub(super) struct Opened {
     /// The manifest.
     pub(super) manifest: Manifest,
     _spool: Option<Spool>,
-}
-
-/// A copy of standard input, removed when dropped.
-struct Spool(PathBuf);
-
-impl Drop for Spool {
-    fn drop(&mut self) {
-        // The copy is of no use to anybody; that it cannot be removed changes nothing.
-        let _ = std::fs::remove_file(&self.0);
-    }
 }
 
 /// Opens all manifests and resolves the settings. Tells every mistake of all of them at once;
@@ -89,20 +80,13 @@ fn open_one(
         InputFormat::Csv => Format::Csv,
         InputFormat::Toml => Format::Toml,
     };
-    let source = Source::Stdin { spool: spool.0.clone(), format };
+    let source = Source::Stdin { spool: spool.path().to_owned(), format };
     Ok(manifest::open(&source).map(|manifest| Opened { manifest, _spool: Some(spool) }))
 }
 
 /// A manifest is read twice, standard input can be read once.
 fn spool() -> std::io::Result<Spool> {
-    let name = format!("nightreel-stdin-{}", uuid::Uuid::now_v7().simple());
-    let path = std::env::temp_dir().join(name);
-    let mut options = std::fs::OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let mut file = options.open(&path)?;
-    let spool = Spool(path);
+    let (mut file, spool) = Spool::make("stdin")?;
     std::io::copy(&mut std::io::stdin().lock().take(STDIN_LIMIT), &mut file)?;
     file.flush()?;
     Ok(spool)

@@ -27,6 +27,7 @@ mod run;
 mod show;
 mod simulate;
 mod sink;
+mod spool;
 mod status;
 mod stdio;
 mod table;

@@ -1,6 +1,7 @@
 //! `plan`: the dry run. Sends nothing that costs, creates nothing but the cache of quotes.
 
 mod forecast;
+mod lines;
 mod tell;
 
 use std::collections::BTreeMap;
@@ -9,6 +10,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use self::forecast::Forecast;
+use self::lines::{Line, Lines};
 use super::Context;
 use super::context::Wrong;
 use super::manifests::{self, Opened};
@@ -16,7 +18,7 @@ use super::simulate::{self, Simulation};
 use super::sink;
 use crate::artifacts::results_of;
 use crate::catalog::Prices;
-use crate::domain::{Digest, JobState, Micros};
+use crate::domain::{Digest, Micros};
 use crate::exit::Exit;
 use crate::ledger::{BatchId, JobView, Ledger};
 use crate::plan::{self, Action, Fate, Latencies, Renamed, Renames, Room, Summary, Walked};
@@ -48,18 +50,8 @@ pub(super) struct Planned {
     latencies: Latencies,
     /// Room that the files will need.
     room: Forecast,
-    /// The rows, where they were asked for.
-    rows: Vec<RowLine>,
-}
-
-/// A row of the plan, as it is told.
-struct RowLine {
-    /// `None` where it cannot be read.
-    key: Option<String>,
-    row: u64,
-    action: Action,
-    reason: String,
-    price: Option<Micros>,
+    /// The rows and the jobs whose rows are gone, where they were asked for.
+    lines: Lines,
 }
 
 /// Jobs of the ledger whose rows are no longer in the manifest.
@@ -67,8 +59,6 @@ struct RowLine {
 pub(super) struct Removed {
     /// How many, by what becomes of them.
     fates: BTreeMap<Fate, u64>,
-    /// Each, where rows were asked for.
-    rows: Vec<RemovedLine>,
     /// New rows that ask for what these were paid for.
     renamed: Vec<Renamed>,
 }
@@ -78,13 +68,6 @@ impl Removed {
     pub(super) fn wants_a_run(&self) -> bool {
         self.fates.keys().any(|fate| *fate != Fate::Kept)
     }
-}
-
-/// A job whose row is gone, as it is told.
-struct RemovedLine {
-    key: String,
-    state: JobState,
-    fate: Fate,
 }
 
 /// How a plan is made.
@@ -157,15 +140,17 @@ pub(super) async fn plan(
     {
         cx.note(&format!("the API's quotes cannot be kept: {error}"))?;
     }
-    let mut text = Vec::new();
-    if cx.json() {
-        writeln!(text, "{}", tell::to_json(&plans, &cx.settings, asked.rows))?;
-    } else {
-        tell::write_all(&mut text, &plans, &cx.settings)?;
-    }
+    let (is_json, settings) = (cx.json(), cx.settings.clone());
+    let mut write = |out: &mut dyn Write| {
+        if is_json {
+            tell::write_json(out, &mut plans, &settings)
+        } else {
+            tell::write_all(out, &mut plans, &settings)
+        }
+    };
     match file {
-        Some(path) => sink::write_plan(path, cx, &text)?,
-        None => cx.out.write_all(&text)?,
+        Some(path) => sink::write_plan(path, cx, &mut write)?,
+        None => write(&mut cx.out)?,
     }
     let told_in_json = cx.json();
     for summary in plans.batches.iter().map(|plan| &plan.summary).filter(|_| !told_in_json) {
@@ -262,8 +247,8 @@ async fn make(
     let room = forecast::room(ledger, (&origin, &cx.settings), &summary).await?;
     let spends = summary.submissions() > 0;
     let unclaimed = if spends { unclaimed(cx, ledger, &name).await? } else { 0 };
-    let (batch, rows) = (name, lines);
-    Ok(Planned { batch, summary, spent, budget, unclaimed, removed, latencies, room, rows })
+    let batch = name;
+    Ok(Planned { batch, summary, spent, budget, unclaimed, removed, latencies, room, lines })
 }
 
 /// A batch of the ledger, with the number of its jobs.
@@ -272,13 +257,11 @@ type KnownBatch<'a> = (&'a Ledger, BatchId, u64);
 /// What one walk of a manifest found.
 struct Tour {
     summary: Summary,
-    lines: Vec<RowLine>,
+    lines: Lines,
     room: Room,
     /// Rows whose jobs the ledger has.
     known: u64,
     renames: Renames,
-    /// Whether rows are told one by one.
-    rows: bool,
 }
 
 impl Tour {
@@ -288,8 +271,10 @@ impl Tour {
         known: Option<KnownBatch<'_>>,
         (rows, prices, room): (bool, &mut Prices, Room),
     ) -> anyhow::Result<Self> {
-        let (summary, lines, renames) = (Summary::default(), Vec::new(), Renames::default());
-        let mut tour = Self { summary, lines, room, known: 0, renames, rows };
+        let lines = Lines::new(rows)?;
+        let (summary, renames) = (Summary::default(), Renames::default());
+        let mut tour = Self { summary, lines, room, known: 0, renames };
+        let mut kept = Ok(());
         let on_change = manifests::on_change(&cx.settings);
         let name = opened.manifest.batch();
         let mut reading = cx.reading(&opened.manifest);
@@ -298,16 +283,18 @@ impl Tour {
             reading.add(chunk.len() as u64);
             for walked in &mut chunk {
                 manifests::check_name(name, walked);
-                tour.add(walked);
+                let added = tour.add(walked);
+                kept = std::mem::replace(&mut kept, Ok(())).and(added);
             }
             Ok(())
         })
         .await
         .map_err(manifests::explain)?;
+        kept?;
         Ok(tour)
     }
 
-    fn add(&mut self, walked: &mut Walked) {
+    fn add(&mut self, walked: &mut Walked) -> std::io::Result<()> {
         match walked {
             Ok(row) => {
                 self.room.take(row);
@@ -319,9 +306,7 @@ impl Tour {
             Err(bad) => self.known += u64::from(bad.known.is_some()),
         }
         self.summary.add(walked);
-        if self.rows {
-            self.lines.push(line(walked));
-        }
+        self.lines.push(|| line(walked))
     }
 
     /// Jobs of the ledger whose rows are gone.
@@ -334,19 +319,19 @@ impl Tour {
         let mut removed = Removed::default();
         let mut renames = std::mem::take(&mut self.renames);
         let mut reading = cx.reading(&opened.manifest);
+        let mut kept = Ok(());
         let visit = |job: &JobView| {
             let fate = Fate::of(job.state);
             *removed.fates.entry(fate).or_default() += 1;
             renames.note_removed(job);
             self.summary.note_removed(&job.key, fate);
-            if self.rows {
-                let (key, state) = (job.key.clone(), job.state);
-                removed.rows.push(RemovedLine { key, state, fate });
-            }
+            let added = self.lines.push(|| removed_line(job, fate));
+            kept = std::mem::replace(&mut kept, Ok(())).and(added);
         };
         plan::each_removed(&opened.manifest, beside, &[], |rows| reading.add(rows), visit)
             .await
             .map_err(manifests::explain)?;
+        kept?;
         removed.renamed = renames.found();
         Ok(removed)
     }
@@ -365,25 +350,34 @@ async fn unclaimed(cx: &Context, ledger: Option<&Ledger>, batch: &str) -> anyhow
     Ok(unclaimed)
 }
 
-fn line(walked: &Walked) -> RowLine {
+fn line(walked: &Walked) -> Line {
     match walked {
-        Ok(row) => RowLine {
+        Ok(row) => Line {
             key: Some(row.spec.key.clone()),
-            row: row.spec.row,
-            action: row.action,
+            row: Some(row.spec.row),
+            action: row.action.as_str().to_owned(),
             reason: row.reason.clone(),
             price: row.costs.then_some(row.price).flatten(),
         },
         Err(bad) => {
-            let unread = &bad.unread;
-            let messages = unread.mistakes.iter().map(|mistake| mistake.message.clone());
-            RowLine {
-                key: unread.key.clone(),
-                row: unread.row,
-                action: Action::Invalid,
+            let messages = bad.unread.mistakes.iter().map(|mistake| mistake.message.clone());
+            Line {
+                key: bad.unread.key.clone(),
+                row: Some(bad.unread.row),
+                action: Action::Invalid.as_str().to_owned(),
                 reason: messages.collect::<Vec<_>>().join("; "),
                 price: None,
             }
         }
+    }
+}
+
+fn removed_line(job: &JobView, fate: Fate) -> Line {
+    Line {
+        key: Some(job.key.clone()),
+        row: None,
+        action: "removed".to_owned(),
+        reason: format!("no longer in the manifest, {}; {}", job.state, fate.as_str()),
+        price: None,
     }
 }

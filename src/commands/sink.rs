@@ -75,12 +75,16 @@ pub(super) fn check_plan(path: &Path, cx: &Context, manifests: &[Opened]) -> Res
 }
 
 /// Writes the plan to its file, headed so that it is known again.
-pub(super) fn write_plan(path: &Path, cx: &Context, plan: &[u8]) -> Result<(), Wrong> {
+pub(super) fn write_plan(
+    path: &Path,
+    cx: &Context,
+    write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+) -> Result<(), Wrong> {
     let head = format!("{PLAN}{}\n", clock::local(clock::now()));
     let head = if cx.json() { "" } else { &head };
-    let mut file = open(Kind::Plan, path)?;
-    let written = file.write_all(head.as_bytes()).and_then(|()| file.write_all(plan));
-    written.map_err(|error| cannot(Kind::Plan, path, &error))
+    let mut file = io::BufWriter::new(open(Kind::Plan, path)?);
+    let written = file.write_all(head.as_bytes()).and_then(|()| write(&mut file));
+    written.and_then(|()| file.flush()).map_err(|error| cannot(Kind::Plan, path, &error))
 }
 
 fn check(kind: Kind, path: &Path, cx: &Context, manifests: &[Opened]) -> Result<(), Wrong> {

@@ -6,23 +6,20 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::super::table::Table;
-use super::{Planned, Plans, RemovedLine};
+use super::{Planned, Plans};
 use crate::catalog::BUILTIN_DATE;
 use crate::domain::{Micros, clock, text};
 use crate::plan::{Action, Fate};
 use crate::settings::Settings;
 
-/// Bytes of a reason shown in a line: room for three changed fields.
-const LONGEST_REASON: usize = 400;
-
 /// All plans for people, with what holds for them together.
 pub(super) fn write_all(
     out: &mut dyn Write,
-    plans: &Plans,
+    plans: &mut Plans,
     settings: &Settings,
 ) -> std::io::Result<()> {
-    for plan in &plans.batches {
-        write_rows(out, plan)?;
+    for plan in &mut plans.batches {
+        plan.lines.write(out)?;
     }
     write_human(out, plans, settings)
 }
@@ -88,19 +85,32 @@ fn estimate(plan: &Planned, settings: &Settings) -> Duration {
     plan.summary.duration((settings.concurrency.get(), rpm), &plan.latencies)
 }
 
-/// All plans as JSON (contract section 7).
-pub(super) fn to_json(whole: &Plans, settings: &Settings, rows: bool) -> Value {
-    let plans = &whole.batches;
-    let batches: Vec<Value> = plans.iter().map(|plan| batch_json(plan, settings, rows)).collect();
+/// All plans as JSON (contract section 7). What has no end is written as it is read.
+pub(super) fn write_json(
+    out: &mut dyn Write,
+    whole: &mut Plans,
+    settings: &Settings,
+) -> std::io::Result<()> {
     let errors: Vec<Value> =
-        plans.iter().flat_map(|plan| &plan.summary.mistakes).map(|m| json!(m)).collect();
-    json!({
-        "batches": batches, "errors": errors, "hash": whole.hash(), "balance": whole.balance,
-        "troubles": whole.prices.troubles(),
-    })
+        whole.batches.iter().flat_map(|plan| &plan.summary.mistakes).map(|m| json!(m)).collect();
+    let (hash, troubles) = (whole.hash(), whole.prices.troubles());
+    write!(out, "{{\"balance\":{},\"batches\":[", json!(whole.balance))?;
+    for (number, plan) in whole.batches.iter_mut().enumerate() {
+        let batch = batch_json(plan, settings).to_string();
+        let comma = if number > 0 { "," } else { "" };
+        if plan.lines.are_wanted() {
+            write!(out, "{comma}{},\"jobs\":[", batch.strip_suffix('}').unwrap_or(&batch))?;
+            plan.lines.write_json(out)?;
+            write!(out, "]}}")?;
+        } else {
+            write!(out, "{comma}{batch}")?;
+        }
+    }
+    let (errors, hash, troubles) = (json!(errors), json!(hash), json!(troubles));
+    writeln!(out, "],\"errors\":{errors},\"hash\":{hash},\"troubles\":{troubles}}}")
 }
 
-fn batch_json(plan: &Planned, settings: &Settings, rows: bool) -> Value {
+fn batch_json(plan: &Planned, settings: &Settings) -> Value {
     let count = |action| plan.summary.rows.of(action);
     let by_model: Vec<Value> = plan
         .summary
@@ -113,7 +123,7 @@ fn batch_json(plan: &Planned, settings: &Settings, rows: bool) -> Value {
             })
         })
         .collect();
-    let mut batch = json!({
+    json!({
         "batch": plan.batch,
         "rows": {
             "total": plan.summary.rows.total(), "new": count(Action::New),
@@ -140,44 +150,7 @@ fn batch_json(plan: &Planned, settings: &Settings, rows: bool) -> Value {
             "unmeasured": plan.room.unmeasured, "free": plan.room.free,
         },
         "duration_seconds": estimate(plan, settings).as_secs(),
-    });
-    if rows {
-        let rows = plan.rows.iter().map(|row| {
-            json!({
-                "key": row.key, "row": row.row, "action": row.action, "reason": row.reason,
-                "price": row.price,
-            })
-        });
-        let removed = plan.removed.rows.iter().map(|row| {
-            json!({
-                "key": row.key, "row": null, "action": "removed", "reason": why_removed(row),
-                "price": null,
-            })
-        });
-        batch["jobs"] = rows.chain(removed).collect();
-    }
-    batch
-}
-
-fn why_removed(row: &RemovedLine) -> String {
-    format!("no longer in the manifest, {}; {}", row.state, row.fate.as_str())
-}
-
-fn write_rows(out: &mut dyn Write, plan: &Planned) -> std::io::Result<()> {
-    let mut table = Table::default();
-    for row in &plan.rows {
-        table.row([
-            row.key.as_ref().map_or_else(|| format!("row {}", row.row), |key| text::visible(key)),
-            row.action.as_str().to_owned(),
-            row.price.map_or_else(|| "-".to_owned(), Micros::human),
-            text::cut(&text::visible(&row.reason), LONGEST_REASON),
-        ]);
-    }
-    for row in &plan.removed.rows {
-        let (key, reason) = (text::visible(&row.key), why_removed(row));
-        table.row([key, "removed".to_owned(), "-".to_owned(), reason]);
-    }
-    table.write(out, "")
+    })
 }
 
 /// The plan of one manifest for people.

@@ -178,10 +178,7 @@ impl Night {
         ledger.watch(&names).await?;
         let (events, inbox) = mpsc::channel(EVENTS);
         let (told, inbox) = Told::beside(inbox, cx.settings.notify.clone(), &names);
-        let display = progress::show(inbox, sinks);
-        // A thread of its own: a terminal or pipe that takes nothing blocks nobody else.
-        let runtime = tokio::runtime::Handle::current();
-        let shown = tokio::task::spawn_blocking(move || runtime.block_on(display));
+        let shown = progress::beside(inbox, sinks);
         let beside = if self.dashboard { dashboard::beside(cx).await? } else { None };
         let gate = Arc::new(Gate::default());
         let now = CancellationToken::new();

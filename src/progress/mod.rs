@@ -12,7 +12,8 @@ use std::io::Write;
 use std::time::Duration;
 
 use indicatif::MultiProgress;
-use tokio::sync::mpsc;
+use tokio::runtime::Handle;
+use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
 use bar::Bar;
@@ -52,6 +53,23 @@ pub struct Sinks {
     pub events: Option<Box<dyn Write + Send>>,
     /// The bars of this process; log lines go above them.
     pub bars: Option<MultiProgress>,
+}
+
+/// Shows every event on a thread of its own: a terminal or pipe that takes nothing blocks nobody else.
+/// Not one of the runtime's: where the system gives no more threads, work that may block waits for
+/// one of those, and this one is busy until the run ends. What is returned resolves when all is shown.
+pub fn beside(receiver: mpsc::Receiver<Event>, sinks: Sinks) -> oneshot::Receiver<()> {
+    let (ended, shown) = oneshot::channel();
+    let runtime = Handle::current();
+    let display = move || {
+        runtime.block_on(show(receiver, sinks));
+        // Who no longer waits for it needs no word.
+        let _ = ended.send(());
+    };
+    if let Err(error) = std::thread::Builder::new().name("progress".to_owned()).spawn(display) {
+        tracing::warn!(%error, "no thread for the display; the run goes on without");
+    }
+    shown
 }
 
 /// Shows every event until the channel closes.

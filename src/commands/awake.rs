@@ -3,6 +3,8 @@
 
 use std::process::{Child, Command, Stdio};
 
+use crate::settings::KEY_VARIABLE;
+
 /// The tool with its arguments, and what it holds on to: `cat` ends when this process does, however
 /// that ends, since its standard input ends then.
 #[cfg(target_os = "macos")]
@@ -32,7 +34,7 @@ impl Awake {
         std::os::unix::process::CommandExt::process_group(&mut command, 0);
         let held = command
             .args(arguments)
-            .env_remove("ATLASCLOUD_API_KEY")
+            .env_remove(KEY_VARIABLE)
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .stderr(Stdio::null())

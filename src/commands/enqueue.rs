@@ -7,7 +7,7 @@ use super::plan::Planned;
 use crate::catalog::Prices;
 use crate::domain::{JobState, Origin, kill_point, text};
 use crate::ledger::{BatchId, BatchView, JobId, JobView, Ledger, NewBatch, NewJob};
-use crate::plan::{Action, PlannedRow, WalkError, Walked, each_removed, walk};
+use crate::plan::{Action, PlannedRow, UNSENT, WalkError, Walked, each_removed, is_listed, walk};
 
 /// Jobs looked at in one go.
 const PAGE: u32 = 500;
@@ -48,9 +48,6 @@ pub(super) async fn all(
     Ok((batches, news))
 }
 
-/// Jobs that are what their rows are as long as nothing is sent.
-const UNSENT: [JobState; 2] = [JobState::Pending, JobState::Invalid];
-
 async fn unsent(ledger: &Ledger, batch: &str) -> anyhow::Result<u64> {
     let views = ledger.batches(&[batch.to_owned()]).await?;
     let of = |view: &BatchView| UNSENT.map(|state| view.tally.count(state)).iter().sum::<u64>();
@@ -77,8 +74,7 @@ impl LeftOut {
             Err(bad) => (bad.known, bad.unread.mistakes, None),
         };
         let why = mistakes.first().map(ToString::to_string).unwrap_or_default();
-        let is_unsent = known.as_ref().is_some_and(|known| UNSENT.contains(&known.state));
-        self.listed += u64::from(is_unsent || (known.is_none() && spec.is_some()));
+        self.listed += u64::from(is_listed(known.as_ref(), spec.is_some()));
         match (known, spec) {
             (None, Some(spec)) => {
                 self.fresh.push(NewJob { spec, price: None, invalid: Some(why) });

@@ -274,7 +274,6 @@ impl Tour {
         let lines = Lines::new(rows)?;
         let (summary, renames) = (Summary::default(), Renames::default());
         let mut tour = Self { summary, lines, room, known: 0, renames };
-        let mut kept = Ok(());
         let on_change = manifests::on_change(&cx.settings);
         let name = opened.manifest.batch();
         let mut reading = cx.reading(&opened.manifest);
@@ -283,18 +282,16 @@ impl Tour {
             reading.add(chunk.len() as u64);
             for walked in &mut chunk {
                 manifests::check_name(name, walked);
-                let added = tour.add(walked);
-                kept = std::mem::replace(&mut kept, Ok(())).and(added);
+                tour.add(walked);
             }
             Ok(())
         })
         .await
         .map_err(manifests::explain)?;
-        kept?;
         Ok(tour)
     }
 
-    fn add(&mut self, walked: &mut Walked) -> std::io::Result<()> {
+    fn add(&mut self, walked: &mut Walked) {
         match walked {
             Ok(row) => {
                 self.room.take(row);
@@ -306,7 +303,7 @@ impl Tour {
             Err(bad) => self.known += u64::from(bad.known.is_some()),
         }
         self.summary.add(walked);
-        self.lines.push(|| line(walked))
+        self.lines.push(|| line(walked));
     }
 
     /// Jobs of the ledger whose rows are gone.
@@ -319,19 +316,16 @@ impl Tour {
         let mut removed = Removed::default();
         let mut renames = std::mem::take(&mut self.renames);
         let mut reading = cx.reading(&opened.manifest);
-        let mut kept = Ok(());
         let visit = |job: &JobView| {
             let fate = Fate::of(job.state);
             *removed.fates.entry(fate).or_default() += 1;
             renames.note_removed(job);
             self.summary.note_removed(&job.key, fate);
-            let added = self.lines.push(|| removed_line(job, fate));
-            kept = std::mem::replace(&mut kept, Ok(())).and(added);
+            self.lines.push(|| removed_line(job, fate));
         };
         plan::each_removed(&opened.manifest, beside, &[], |rows| reading.add(rows), visit)
             .await
             .map_err(manifests::explain)?;
-        kept?;
         removed.renamed = renames.found();
         Ok(removed)
     }

@@ -28,8 +28,6 @@ use crate::runner::{self, Backoff, Gate, Limits, Parts, Signals};
 use crate::settings::{self, LogFormat, OnUnknown, ProgressMode, Settings, TimeOfDay};
 use crate::telemetry::{self, Logging};
 
-/// How often the clock is looked at while a run waits for its time.
-const LOOK: Duration = Duration::from_secs(30);
 /// Events that may wait for the display.
 const EVENTS: usize = 4096;
 
@@ -346,18 +344,10 @@ async fn wait_for(cx: &mut Context, signals: &mut Signals) -> anyhow::Result<boo
     let Some(at) = cx.settings.at else { return Ok(true) };
     let wait = until(at);
     writeln!(cx.err, "starting at {:02}:{:02}, in {}", at.hour, at.minute, clock::human(wait))?;
-    let begin = clock::after(clock::now(), wait);
-    loop {
-        // By the clock on the wall: timers stand still while a machine sleeps.
-        let left = clock::between(clock::now(), begin);
-        if left.is_zero() {
-            return Ok(true);
-        }
-        tokio::select! {
-            () = tokio::time::sleep(left.min(LOOK)) => {}
-            _ = signals.next() => return Ok(false),
-        }
-    }
+    Ok(tokio::select! {
+        () = runner::wall_clock(clock::after(clock::now(), wait)) => true,
+        _ = signals.next() => false,
+    })
 }
 
 /// How long until that time of day comes next, local time.

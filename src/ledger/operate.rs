@@ -58,7 +58,7 @@ impl Ledger {
                 let mut taken = 0;
                 for (job, message) in jobs {
                     let found = find_job(tx, job).await?;
-                    if found.state != to && found.state.may_become(to) {
+                    if found.state.may_become(to) {
                         let class = class.to_owned();
                         let why = Trouble { class, message, ..Trouble::default() };
                         let patch = JobPatch { trouble: Some(&why), ..JobPatch::default() };

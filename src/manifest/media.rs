@@ -54,6 +54,8 @@ const FILE_LIMIT: u64 = 512_000_000;
 const DATA_LIMIT: usize = 20 << 20;
 /// Files of a folder looked at for a name that is nearly right.
 const NEIGHBOURS: usize = 2_000;
+/// Missing files for which that is done in one pass: only the first mistakes are read by anybody.
+const GUESSES: usize = 100;
 /// Files remembered in one pass. Rows with an image each gain nothing by remembering it.
 const REMEMBERED: usize = 10_000;
 
@@ -85,12 +87,14 @@ pub(super) struct Files {
     folder: PathBuf,
     known: HashMap<PathBuf, Result<MediaFile, String>>,
     headers: HashMap<Digest, Result<Header, String>>,
+    guesses: usize,
 }
 
 impl Files {
     /// Paths are relative to `folder`.
     pub(super) fn new(folder: &Path) -> Self {
-        Self { folder: folder.to_owned(), known: HashMap::new(), headers: HashMap::new() }
+        let (known, headers) = (HashMap::new(), HashMap::new());
+        Self { folder: folder.to_owned(), known, headers, guesses: 0 }
     }
 
     /// The file that `value` of a parameter refers to. `None`: the text is sent as it stands.
@@ -112,7 +116,7 @@ impl Files {
             .ok_or_else(|| unknown_extension(value))?;
         let path = self.folder.join(value);
         self.local(&path, known).map(Some).map_err(|problem| {
-            let near = neighbour(&path).map_or_else(String::new, |near| {
+            let near = self.guess(&path).map_or_else(String::new, |near| {
                 format!(
                     "; did you mean {}?",
                     quoted(&Path::new(value).with_file_name(near).to_string_lossy())
@@ -120,6 +124,15 @@ impl Files {
             });
             format!("the file {} {problem}{near}", quoted(value))
         })
+    }
+
+    /// The name that was most likely meant, where there is no such file.
+    fn guess(&mut self, path: &Path) -> Option<String> {
+        self.guesses += 1;
+        if self.guesses > GUESSES || path.symlink_metadata().is_ok() {
+            return None;
+        }
+        neighbour(path)
     }
 
     /// Why a file is no picture of the kind that is wanted.
@@ -158,11 +171,8 @@ impl Files {
     }
 }
 
-/// Where there is no such file: the one in its folder that was most likely meant.
+/// The file in its folder whose name is nearest.
 fn neighbour(path: &Path) -> Option<String> {
-    if path.symlink_metadata().is_ok() {
-        return None;
-    }
     let files = std::fs::read_dir(path.parent()?).ok()?.take(NEIGHBOURS);
     let names: Vec<String> =
         files.filter_map(|file| file.ok()?.file_name().into_string().ok()).collect();

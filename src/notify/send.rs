@@ -11,7 +11,7 @@ use tokio::process::Command;
 
 use super::Word;
 use crate::domain::text;
-use crate::settings::{Notify, Webhook};
+use crate::settings::{KEY_VARIABLE, Notify, Webhook};
 
 /// How long one try may take.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -21,8 +21,6 @@ const PAUSES: [Duration; 3] = [Duration::ZERO, Duration::from_secs(2), Duration:
 const COMMAND: Duration = Duration::from_mins(1);
 /// Bytes of an error shown.
 const SHOWN: usize = 200;
-/// What a command must not inherit.
-const KEY: &str = "ATLASCLOUD_API_KEY";
 
 /// Why somebody was not told. Never names more of an address than its host.
 #[derive(Debug, thiserror::Error)]
@@ -108,8 +106,8 @@ async fn call(program: &str, arguments: &[String], word: &Word) -> Result<(), Er
     command.process_group(0);
     let mut child = command
         .args(arguments)
-        .env_remove(KEY)
-        .env("NIGHTREEL_MOMENT", word.moment())
+        .env_remove(KEY_VARIABLE)
+        .env("NIGHTREEL_MOMENT", word.moment.as_str())
         .env("NIGHTREEL_TEXT", &word.text)
         .stdin(Stdio::piped())
         .stdout(Stdio::null())

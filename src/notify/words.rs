@@ -49,7 +49,7 @@ impl Word {
             .map(|state| (state.as_str().to_owned(), totals.count(*state).into()))
             .collect();
         let whole = json!({
-            "program": "nightreel", "moment": word(moment), "at": event.at, "run": event.run,
+            "program": "nightreel", "moment": moment.as_str(), "at": event.at, "run": event.run,
             "batches": batches, "exit": exit, "reason": said, "jobs": jobs, "total": total,
             "spent": totals.spent, "budget": totals.budget,
         });
@@ -77,20 +77,6 @@ impl Word {
             }
             Shape::Ntfy => (self.text.clone(), "text/plain; charset=utf-8"),
         }
-    }
-
-    /// What it is about, in one word.
-    #[must_use]
-    pub fn moment(&self) -> &'static str {
-        word(self.moment)
-    }
-}
-
-const fn word(moment: Moment) -> &'static str {
-    match moment {
-        Moment::End => "end",
-        Moment::Stop => "stop",
-        Moment::Trouble => "trouble",
     }
 }
 

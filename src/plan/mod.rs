@@ -19,7 +19,7 @@ use crate::manifest::{Manifest, Unread};
 
 use reason::Standing;
 
-pub use removed::{Fate, Renamed, Renames, each_removed};
+pub use removed::{Fate, Renamed, Renames, UNSENT, each_removed, is_listed};
 pub use room::Room;
 pub use summary::{Counts, Latencies, Latency, ModelCost, Summary};
 

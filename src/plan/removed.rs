@@ -7,13 +7,23 @@ use serde::Serialize;
 
 use super::{WalkError, key_of};
 use crate::domain::{Digest, JobState, Request};
-use crate::ledger::{BatchId, JobFilter, JobId, JobView, Ledger};
+use crate::ledger::{BatchId, JobFilter, JobId, JobView, Known, Ledger};
 use crate::manifest::Manifest;
 
 /// Jobs read at a time.
 const PAGE: u32 = 500;
 /// New rows and removed jobs that are compared at most: more is another manifest, not an edited one.
 const COMPARED: usize = 10_000;
+
+/// States of jobs that are what their rows are, as nothing was sent for them.
+pub const UNSENT: [JobState; 2] = [JobState::Pending, JobState::Invalid];
+
+/// Whether a row with mistakes is `invalid` in the ledger when a run has brought it in: `known` is its
+/// job so far, and a new one needs a row that `is_read`.
+#[must_use]
+pub fn is_listed(known: Option<&Known>, is_read: bool) -> bool {
+    known.map_or(is_read, |known| UNSENT.contains(&known.state))
+}
 
 /// What a run does with the job of a removed row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]

@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use super::{Action, Fate, PlannedRow, Walked};
+use super::{Action, Fate, PlannedRow, Walked, is_listed};
 use crate::catalog::builtin;
 use crate::domain::digest::Hasher;
-use crate::domain::{Diagnostic, JobState, Micros};
+use crate::domain::{Diagnostic, JobState, Micros, Request};
 use crate::ledger::Known;
 
 /// Mistakes kept in full; the rest are only counted.
@@ -158,9 +158,9 @@ impl Summary {
     /// A row that is left out, of the job that it stands for; it can be brought in where it `is_read`.
     fn leave_out(&mut self, known: Option<&Known>, is_read: bool) {
         self.left_out += 1;
-        let state = known.map(|known| known.state);
-        self.noted += u64::from(state == Some(JobState::Invalid));
-        self.to_note += u64::from(state.map_or(is_read, |state| state == JobState::Pending));
+        let is_noted = known.is_some_and(|known| known.state == JobState::Invalid);
+        self.noted += u64::from(is_noted);
+        self.to_note += u64::from(is_listed(known, is_read) && !is_noted);
     }
 
     /// What the plan's hash is over: what is asked for, what is done about it, at what price, in which
@@ -171,10 +171,11 @@ impl Summary {
         let (key, action, priority) = (&spec.key, row.action.as_str(), spec.priority);
         let head = format!("{key}\n{action} {costs} {waits}\n{price} {source}\n{priority}\n");
         self.hasher.update(head.as_bytes());
-        let named = serde_json::json!([spec.output, spec.vars, spec.row]);
-        self.hasher.update(named.to_string().as_bytes());
-        self.hasher.update(&row.kept.as_ref().unwrap_or(&spec.request).digest().0);
-        self.hasher.update(&spec.request.digest().0);
+        let named = serde_json::to_string(&(&spec.output, &spec.vars, spec.row));
+        self.hasher.update(named.unwrap_or_default().as_bytes());
+        let own = spec.request.digest();
+        self.hasher.update(&row.kept.as_ref().map_or(own, Request::digest).0);
+        self.hasher.update(&own.0);
     }
 
     /// A job whose row is gone belongs to what is planned.
@@ -209,6 +210,16 @@ impl Summary {
                 source,
             })
             .collect()
+    }
+
+    /// Rows that will be submitted, by model.
+    #[must_use]
+    pub fn jobs_by_model(&self) -> BTreeMap<&str, u64> {
+        let mut jobs = BTreeMap::new();
+        for ((model, _, _), count) in &self.costs {
+            *jobs.entry(model.as_str()).or_default() += count;
+        }
+        jobs
     }
 
     /// What all priced rows that will be submitted cost.

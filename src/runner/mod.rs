@@ -41,6 +41,7 @@ pub use backoff::Backoff;
 pub use gate::{Gate, REJECTIONS, Stop};
 pub use history::{Looked, Lookup, Readable, Settled};
 pub use matching::SKEW;
+pub use night::wall_clock;
 pub use ramp::Trial;
 pub use rate::Rate;
 pub use shared::{Limits, Parts, Shared};

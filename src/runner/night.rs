@@ -15,20 +15,25 @@ use crate::ledger::Error;
 /// How often the clock is looked at. Timers of the system stand still while it sleeps.
 const LOOK: Duration = Duration::from_secs(30);
 
-/// Stops submitting when the time is over.
-pub(super) async fn deadline(shared: Arc<Shared>, at: Option<Timestamp>) -> Result<(), Error> {
-    let Some(at) = at else { return Ok(()) };
+/// Waits until a moment of the clock on the wall.
+pub async fn wall_clock(at: Timestamp) {
     loop {
         let left = clock::between(clock::now(), at);
         if left.is_zero() {
-            stop(&shared, Stop::Deadline).await;
-            return Ok(());
+            return;
         }
-        tokio::select! {
-            () = tokio::time::sleep(left.min(LOOK)) => {}
-            () = shared.gate.leaving() => return Ok(()),
-        }
+        tokio::time::sleep(left.min(LOOK)).await;
     }
+}
+
+/// Stops submitting when the time is over.
+pub(super) async fn deadline(shared: Arc<Shared>, at: Option<Timestamp>) -> Result<(), Error> {
+    let Some(at) = at else { return Ok(()) };
+    tokio::select! {
+        () = wall_clock(at) => stop(&shared, Stop::Deadline).await,
+        () = shared.gate.leaving() => {}
+    }
+    Ok(())
 }
 
 /// Holds submitting back before anything can be submitted, where this is no time for it.

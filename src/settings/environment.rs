@@ -7,8 +7,8 @@ use super::key::{self, KeyError};
 use super::{Partial, key_from_file};
 use crate::domain::Position;
 
-/// The API key.
-const KEY: &str = "ATLASCLOUD_API_KEY";
+/// The API key. No program that is started inherits it.
+pub const KEY_VARIABLE: &str = "ATLASCLOUD_API_KEY";
 /// The filter of logs, as `tracing` writes it.
 const LOG: &str = "NIGHTREEL_LOG";
 /// No colours, whatever its value (no-color.org).
@@ -58,8 +58,8 @@ pub fn api_key(
     if let Some(path) = flag {
         return key_from_file(path).map(Some);
     }
-    if let Some(text) = variable(KEY) {
-        return key::checked(&text, KEY).map(Some);
+    if let Some(text) = variable(KEY_VARIABLE) {
+        return key::checked(&text, KEY_VARIABLE).map(Some);
     }
     settings.map(key_from_file).transpose()
 }

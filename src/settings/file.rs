@@ -47,9 +47,9 @@ pub(super) fn parse(file: &Arc<str>, text: &str) -> Result<Partial, Vec<Diagnost
         })
         .collect();
     let settings = entries.iter().filter(|(key, _, _)| key != "notify");
-    let plain = settings.map(|(key, value, place)| (key.as_str(), value, place.clone()));
+    let others = settings.map(|(key, value, place)| (key.as_str(), value, place.clone()));
     let mut mistakes = Vec::new();
-    let mut partial = from_table(plain).unwrap_or_else(|wrong| {
+    let mut partial = from_table(others).unwrap_or_else(|wrong| {
         mistakes = wrong;
         Partial::default()
     });
@@ -278,7 +278,7 @@ pub fn parse_money(said: &str) -> Result<Micros, String> {
     Micros::typed(said).map_err(|error| error.to_string())
 }
 
-fn one_of<T: ValueEnum>(said: &Said) -> Result<T, String> {
+pub(super) fn one_of<T: ValueEnum>(said: &Said) -> Result<T, String> {
     let word = said.text()?;
     T::from_str(&word, false).map_err(|_| {
         let known: Vec<String> = T::value_variants()

@@ -20,7 +20,7 @@ use crate::domain::{Diagnostic, Micros, Windows};
 pub use editors::value_schema;
 #[cfg(feature = "kill-points")]
 pub use environment::arm_kill_points;
-pub use environment::{api_key, environment, log_filter, no_color};
+pub use environment::{KEY_VARIABLE, api_key, environment, log_filter, no_color};
 pub use file::{
     DEFAULT_CONFIG, KEYS, from_table, load, parse_count, parse_money, parse_rate, parse_url,
 };

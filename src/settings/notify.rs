@@ -6,7 +6,7 @@ use std::fmt;
 use clap::ValueEnum;
 use url::Url;
 
-use super::file::parse_url;
+use super::file::{self, Said, parse_url};
 use crate::domain::text;
 
 /// What is worth a word to somebody who is not there.
@@ -18,6 +18,18 @@ pub enum Moment {
     Stop,
     /// The first job that failed, or whose outcome nobody knows, or the network is gone.
     Trouble,
+}
+
+impl Moment {
+    /// The word used in the settings, in JSON and in the environment of a command.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::End => "end",
+            Self::Stop => "stop",
+            Self::Trouble => "trouble",
+        }
+    }
 }
 
 /// How a webhook wants to be told.
@@ -118,12 +130,8 @@ fn word<'a>(key: &str, value: &'a toml::Value) -> Result<&'a str, String> {
 }
 
 fn one_of<T: ValueEnum>(key: &str, value: &toml::Value) -> Result<T, String> {
-    let said = word(key, value)?;
-    T::from_str(said, false).map_err(|_| {
-        let values = T::value_variants().iter().filter_map(ValueEnum::to_possible_value);
-        let known: Vec<String> = values.map(|value| format!("`{}`", value.get_name())).collect();
-        format!("`{key}`: expected {}, found `{}`", known.join(" or "), text::visible(said))
-    })
+    let said = Said::Text(word(key, value)?.to_owned());
+    file::one_of(&said).map_err(|error| format!("`{key}`: {error}"))
 }
 
 fn command(value: &toml::Value) -> Result<Vec<String>, String> {

@@ -35,14 +35,14 @@ pub(super) async fn room(
     let mut forecast = Forecast { bytes: 0, measured: 0, unmeasured: 0, free: None };
     forecast.free = free_space_at(&settings.output_dir).await;
     let Some(ledger) = ledger else { return Ok(forecast) };
-    for cost in summary.by_model() {
-        match ledger.sizes(origin, &cost.model).await? {
+    for (model, jobs) in summary.jobs_by_model() {
+        match ledger.sizes(origin, model).await? {
             Some(sizes) => {
-                let bytes = sizes.mean.saturating_mul(cost.jobs);
+                let bytes = sizes.mean.saturating_mul(jobs);
                 forecast.bytes = forecast.bytes.saturating_add(bytes);
                 forecast.measured += sizes.measured;
             }
-            None => forecast.unmeasured += cost.jobs,
+            None => forecast.unmeasured += jobs,
         }
     }
     Ok(forecast)
@@ -56,14 +56,14 @@ pub(super) async fn latencies(
 ) -> anyhow::Result<Latencies> {
     let mut latencies = Latencies::new();
     let Some(ledger) = ledger else { return Ok(latencies) };
-    for cost in summary.by_model() {
-        let mut took = ledger.latencies(origin, &cost.model).await?;
+    for model in summary.jobs_by_model().into_keys() {
+        let mut took = ledger.latencies(origin, model).await?;
         took.sort_unstable();
         let at =
             |tenth: usize| took.get((took.len() * tenth / 10).min(took.len().saturating_sub(1)));
         if let (Some(median), Some(p90)) = (at(5), at(9)) {
             let latency = Latency { median: *median, p90: *p90, measured: took.len() as u64 };
-            latencies.insert(cost.model, latency);
+            latencies.insert(model.to_owned(), latency);
         }
     }
     Ok(latencies)

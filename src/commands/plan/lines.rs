@@ -45,6 +45,8 @@ pub(super) struct Lines {
     kept: Option<(BufWriter<File>, Spool)>,
     /// How wide the columns are, in characters.
     widths: [usize; 3],
+    /// Why the first line that was not kept was not.
+    failed: Option<io::Error>,
 }
 
 impl Lines {
@@ -56,18 +58,18 @@ impl Lines {
         } else {
             None
         };
-        Ok(Self { kept, widths: [0; 3] })
+        Ok(Self { kept, ..Self::default() })
     }
 
-    /// Keeps a line.
-    pub(super) fn push(&mut self, line: impl FnOnce() -> Line) -> io::Result<()> {
-        let Some((file, _)) = &mut self.kept else { return Ok(()) };
+    /// Keeps a line; where it cannot be kept, telling them says so.
+    pub(super) fn push(&mut self, line: impl FnOnce() -> Line) {
+        let Some((file, _)) = self.kept.as_mut().filter(|_| self.failed.is_none()) else { return };
         let line = line();
         for (width, cell) in self.widths.iter_mut().zip(line.cells()) {
             *width = (*width).max(cell.chars().count());
         }
-        serde_json::to_writer(&mut *file, &line)?;
-        file.write_all(b"\n")
+        let kept = serde_json::to_writer(&mut *file, &line).map_err(io::Error::from);
+        self.failed = kept.and_then(|()| file.write_all(b"\n")).err();
     }
 
     /// Whether there are any to be told.
@@ -101,6 +103,7 @@ impl Lines {
 
     fn each(&mut self, mut tell: impl FnMut(&str) -> io::Result<()>) -> io::Result<()> {
         let Some((file, _)) = &mut self.kept else { return Ok(()) };
+        self.failed.take().map_or(Ok(()), Err)?;
         file.flush()?;
         let file = file.get_mut();
         file.rewind()?;

@@ -167,10 +167,13 @@ impl Context {
     /// The ledger to plan with, where there is one: what a run would refuse is refused here too.
     pub async fn ledger_to_plan(&self) -> anyhow::Result<Option<Ledger>> {
         let ledger = Ledger::read(&self.ledger_path()).await?;
-        match ledger.as_ref().and_then(Ledger::behind) {
-            Some(behind) => Err(anyhow::anyhow!("{behind}")),
-            None => Ok(ledger),
+        if let Some(ledger) = &ledger {
+            if let Some(behind) = ledger.behind() {
+                anyhow::bail!("{behind}");
+            }
+            ledger.require_begun(&self.settings.output_dir).await?;
         }
+        Ok(ledger)
     }
 
     /// The ledger for reading.

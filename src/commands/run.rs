@@ -168,8 +168,10 @@ impl Night {
     ) -> anyhow::Result<Exit> {
         let artifacts = self.outputs(cx, &api).await?;
         let ledger = Ledger::open(&cx.ledger_path()).await?;
+        ledger.require_begun(artifacts.root()).await?;
         let name = uuid::Uuid::now_v7().to_string();
         let run = ledger.begin_run(&name).await?;
+        ledger.mark_too(artifacts.root()).await?;
         let emergency = take_up(&ledger, &cx.settings.state_dir).await?;
         let (batches, enqueued) = self.enqueue(cx, &ledger, &api.origin()).await?;
         let names: Vec<String> = batches.iter().map(|(_, name)| name.clone()).collect();

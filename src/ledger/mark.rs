@@ -1,73 +1,121 @@
 //! The number of the last attempt that was begun, in a file beside the ledger: a ledger that does not
-//! have it is behind, and would pay again for what it forgot (D9).
+//! have it is behind, and would pay again for what it forgot (D9). A second one stands in the output
+//! folder, named after the ledger's first run: it tells of a state folder that went back as a whole.
 //!
 //! The file is written after the attempt's commit and never synced. So after a power cut it may be behind
 //! the ledger, which is harmless, and it is never ahead of a ledger that is whole.
 
 use std::fs::{File, OpenOptions};
 use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use super::error::{Error, Result};
-use super::{AttemptId, open};
+use super::{AttemptId, Ledger, open};
 
 /// Digits of a number in the file: it never grows, so that a full disk takes it.
 const WIDTH: usize = 20;
 
-/// The open file. A mark that cannot be kept is said once, and stops nothing.
-#[derive(Debug)]
-pub(super) struct Mark(Mutex<Option<(File, i64)>>);
+/// The open files, each with what it says. A mark that cannot be kept is said once, and stops nothing.
+#[derive(Debug, Default)]
+pub(super) struct Mark(Mutex<Vec<(File, i64)>>);
 
 impl Mark {
     /// Opens the mark of a ledger, making it where there is none.
     pub(super) fn open(ledger: &Path) -> Self {
-        let last = read(ledger).unwrap_or(0);
+        let mark = Self::default();
+        mark.keep(&open::mark_of(ledger));
+        mark
+    }
+
+    /// Keeps one more file, making it where there is none.
+    fn keep(&self, path: &Path) {
+        let last = read(path).unwrap_or(0);
+        if path.symlink_metadata().is_ok_and(|found| !found.is_file()) {
+            tracing::warn!(path = %path.display(), "no mark is kept there: it is no file");
+            return;
+        }
         let mut options = OpenOptions::new();
         options.write(true).create(true).truncate(false);
         #[cfg(unix)]
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        let file = match options.open(open::mark_of(ledger)) {
-            Ok(file) => Some((file, last)),
+        match options.open(path) {
+            Ok(file) => self.0.lock().unwrap_or_else(PoisonError::into_inner).push((file, last)),
             Err(error) => {
-                tracing::warn!(%error, "no mark is kept beside the ledger");
-                None
+                tracing::warn!(%error, path = %path.display(), "no mark is kept there");
             }
-        };
-        Self(Mutex::new(file))
+        }
     }
 
     /// Notes an attempt whose intent is durable.
     pub(super) fn note(&self, attempt: AttemptId) {
-        let mut mark = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some((file, last)) = mark.as_mut().filter(|(_, last)| *last < attempt.0) else {
-            return;
-        };
         let text = format!("{:0WIDTH$}\n", attempt.0);
-        let written = file.seek(SeekFrom::Start(0)).and_then(|_| file.write_all(text.as_bytes()));
-        *last = attempt.0;
-        if let Err(error) = written {
-            tracing::warn!(%error, "the mark beside the ledger cannot be written");
-            *mark = None;
+        let mut marks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        marks.retain_mut(|(file, last)| {
+            if *last >= attempt.0 {
+                return true;
+            }
+            *last = attempt.0;
+            let written =
+                file.seek(SeekFrom::Start(0)).and_then(|_| file.write_all(text.as_bytes()));
+            if let Err(error) = &written {
+                tracing::warn!(%error, "a mark of the last attempt cannot be written");
+            }
+            written.is_ok()
+        });
+    }
+}
+
+impl Ledger {
+    /// Refuses a ledger that lacks an attempt of which the mark in `outputs` tells, as after the whole
+    /// state folder was put back from an older copy.
+    pub async fn require_begun(&self, outputs: &Path) -> Result<()> {
+        let Some(mark) = self.mark_in(outputs).await? else {
+            return Ok(());
+        };
+        let began = read(&mark);
+        let has = sqlx::query_scalar("SELECT coalesce(max(id), 0) FROM attempts")
+            .fetch_one(self.readers())
+            .await
+            .map_err(Error::on("looking for its last attempt"))?;
+        require(&self.path, &mark, began, has)
+    }
+
+    /// Notes the attempts of this run in `outputs` too, which [`Ledger::require_begun`] reads. There
+    /// must have been a run.
+    pub async fn mark_too(&self, outputs: &Path) -> Result<()> {
+        if let (Some(path), Some(mark)) = (self.mark_in(outputs).await?, &self.mark) {
+            mark.keep(&path);
         }
+        Ok(())
+    }
+
+    /// The first run's name is the one thing that all copies of a ledger share and no other ledger has.
+    async fn mark_in(&self, outputs: &Path) -> Result<Option<PathBuf>> {
+        let first: Option<String> = sqlx::query_scalar("SELECT name FROM runs WHERE id = 1")
+            .fetch_optional(self.readers())
+            .await
+            .map_err(Error::on("looking for its first run"))?;
+        let first = first.and_then(|name| uuid::Uuid::parse_str(&name).ok());
+        Ok(first.map(|name| outputs.join(format!(".nightreel-last-{}", name.hyphenated()))))
     }
 }
 
 /// Refuses a ledger whose last attempt is `has` where a later one was begun. `began` must have been
 /// read first: a run beside this process may begin one at any time.
-pub(super) fn require(ledger: &Path, began: Option<i64>, has: i64) -> Result<()> {
+pub(super) fn require(ledger: &Path, mark: &Path, began: Option<i64>, has: i64) -> Result<()> {
     match began {
         Some(began) if began > has => {
-            Err(Error::Behind { path: ledger.to_owned(), mark: open::mark_of(ledger), has, began })
+            Err(Error::Behind { path: ledger.to_owned(), mark: mark.to_owned(), has, began })
         }
         _ => Ok(()),
     }
 }
 
-/// What the file says; a file that says nothing is as good as none.
-pub(super) fn read(ledger: &Path) -> Option<i64> {
+/// What a mark says; a file that says nothing is as good as none.
+pub(super) fn read(mark: &Path) -> Option<i64> {
     let mut text = String::new();
-    let file = File::open(open::mark_of(ledger)).ok()?;
+    let file = File::open(mark).ok()?;
     file.take(WIDTH as u64).read_to_string(&mut text).ok()?;
     text.parse().ok().filter(|_| text.len() == WIDTH)
 }

@@ -79,6 +79,7 @@ pub struct RunId(pub i64);
 /// An open ledger. Clones share it.
 #[derive(Clone)]
 pub struct Ledger {
+    path: Arc<Path>,
     connections: Connections,
     tally: Arc<Mutex<Tally>>,
     fence: Arc<Mutex<Option<i64>>>,
@@ -97,7 +98,8 @@ impl Ledger {
             .await?
             .ok_or_else(|| Error::Missing { what: "schema".to_owned() })?;
         let connections = Connections { readers, writer: Some(writer) };
-        Ok(Self { connections, tally, fence, mark: Some(Arc::new(Mark::open(path))), behind: None })
+        let mark = Some(Arc::new(Mark::open(path)));
+        Ok(Self { path: path.into(), connections, tally, fence, mark, behind: None })
     }
 
     /// Whether there is a ledger's file. That nobody knows, since its folder lets nobody look, is an
@@ -115,6 +117,7 @@ impl Ledger {
             return Ok(None);
         };
         Ok(Some(Self {
+            path: path.into(),
             connections: Connections { readers, writer: None },
             tally: Arc::default(),
             fence: Arc::default(),

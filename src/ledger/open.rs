@@ -66,8 +66,8 @@ pub(super) async fn writer(path: &Path) -> Result<SqliteConnection> {
     require_sqlite(&mut connection).await?;
     let version = version(path, &mut connection).await?;
     require_wal(path, &mut connection).await?;
-    let began = mark::read(path);
-    mark::require(path, began, last_attempt(version, &mut connection).await?)?;
+    let began = mark::read(&mark_of(path));
+    mark::require(path, &mark_of(path), began, last_attempt(version, &mut connection).await?)?;
     if unclean {
         quick_check(path, &mut connection).await?;
     }
@@ -93,8 +93,10 @@ pub(super) async fn readers(path: &Path) -> Result<Option<(SqlitePool, Result<()
         .map_err(|source| explain(path, source))?;
     let mut connection = pool.acquire().await.map_err(Error::on("opening it for reading"))?;
     let version = version(path, &mut connection).await?;
-    let began = mark::read(path);
-    let is_current = mark::require(path, began, last_attempt(version, &mut connection).await?);
+    let mark = mark_of(path);
+    let began = mark::read(&mark);
+    let has = last_attempt(version, &mut connection).await?;
+    let is_current = mark::require(path, &mark, began, has);
     drop(connection);
     if version > 0 {
         return Ok(Some((pool, is_current)));

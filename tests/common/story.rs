@@ -91,7 +91,7 @@ impl Story {
         self.events().iter().filter(|event| event["kind"] == kind).count()
     }
 
-    /// Every file below a folder but the reports, by its path relative to it, sorted.
+    /// Every file below a folder but the reports and the marks of ledgers, by its path relative to it, sorted.
     pub(crate) fn files(&self, below: &str) -> Vec<String> {
         let root = self.path(below);
         let mut files = Vec::new();
@@ -101,7 +101,7 @@ impl Story {
                 let path = entry.unwrap().path();
                 if path.is_dir() {
                     folders.push(path);
-                } else if !is_report(&path) {
+                } else if !is_report(&path) && !is_mark(&path) {
                     files.push(path.strip_prefix(&root).unwrap().to_str().unwrap().to_owned());
                 }
             }
@@ -130,6 +130,12 @@ impl Story {
         assert_eq!(verified.code(), 0, "{verified}");
         assert_eq!(verified.json()["bad"], 0, "{verified}");
     }
+}
+
+/// Whether a file tells of a ledger's last attempt.
+fn is_mark(path: &Path) -> bool {
+    let name = path.file_name().and_then(|name| name.to_str());
+    name.is_some_and(|name| name.starts_with(".nightreel-last-"))
 }
 
 /// Whether a file is the page that a run ends with.

@@ -98,19 +98,68 @@ fn a_ledger_restored_from_an_older_copy_pays_nothing_again_unasked() {
     let once = "[[fault]]\non = \"submit\"\nkind = \"status_402\"\nnth = [2]\n";
     let api = crate::api::Api::start(&story, &format!("{quick}{once}"));
     assert_eq!(story.run(&api).with(["--concurrency", "1"]).end().code(), 6);
-    let copy = |from: &str, to: &str| {
-        let (from, to) = (story.path(from), story.path(to));
-        let copied = std::process::Command::new("cp").arg("-r").args([from, to]).status();
-        assert!(copied.unwrap().success());
-    };
-    copy("state", "backup");
+    copy(&story, "state", "backup");
     assert_eq!(story.run(&api).end().code(), 0);
-    std::fs::remove_dir_all(story.path("state")).unwrap();
-    copy("backup", "state");
+    put_back(&story);
+    forget_mark(&story);
     let refused = story.run(&api).end();
     assert_eq!(refused.code(), 2, "{refused}");
     assert!(refused.err.contains("2 results") && refused.err.contains("older copy"), "{refused}");
     api.book().assert_paid_once(3);
+}
+
+fn copy(story: &Story, from: &str, to: &str) {
+    let (from, to) = (story.path(from), story.path(to));
+    let copied = Command::new("cp").arg("-r").args([from, to]).status();
+    assert!(copied.unwrap().success());
+}
+
+fn put_back(story: &Story) {
+    std::fs::remove_dir_all(story.path("state")).unwrap();
+    copy(story, "backup", "state");
+}
+
+/// Deletes the mark in the output folder, as the refusal says; returns its name.
+fn forget_mark(story: &Story) -> String {
+    let mut marks = std::fs::read_dir(story.path("outputs")).unwrap().filter_map(|entry| {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        name.starts_with(".nightreel-last-").then_some(name)
+    });
+    let mark = marks.next().unwrap();
+    assert_eq!(marks.next(), None, "one ledger, one mark");
+    std::fs::remove_file(story.path("outputs").join(&mark)).unwrap();
+    mark
+}
+
+/// Nothing of what the older copy forgot is a result yet: only the mark in the output folder tells.
+#[test]
+fn a_state_folder_that_went_back_whole_is_refused_while_what_it_forgot_is_in_flight() {
+    let story = Story::of_jobs(6);
+    let slow = "[latency]\nkind = \"fixed\"\nlength = \"1h\"\n";
+    let api = Api::start(&story, slow);
+    let charges = || api.book().charges().count();
+    let kill_at = |wanted: usize, concurrency: &str| {
+        let mut running = story.run(&api).with(["--concurrency", concurrency]).start();
+        assert!(running.until(|| charges() >= wanted));
+        running.signal(rustix::process::Signal::KILL);
+        running.end();
+    };
+    kill_at(1, "1");
+    copy(&story, "state", "backup");
+    kill_at(6, "6");
+    put_back(&story);
+    for refused in [story.run(&api).end(), story.nightreel(["plan", "m.csv"]).end()] {
+        assert_ne!(refused.code(), 0, "{refused}");
+        assert!(
+            refused.err.contains("is behind") && refused.err.contains("older copy"),
+            "{refused}"
+        );
+        assert!(refused.err.contains(".nightreel-last-"), "{refused}");
+    }
+    assert_eq!(charges(), 6, "nothing is paid for before somebody says so");
+    let mark = forget_mark(&story);
+    kill_at(7, "6");
+    assert!(story.path("outputs").join(mark).is_file(), "the ledger's mark is kept again");
 }
 
 #[test]

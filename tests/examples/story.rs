@@ -133,7 +133,7 @@ impl Stage {
         text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     }
 
-    /// Every file below the output folder but the reports, as a path in it.
+    /// Every file below the output folder but the reports and the ledger's mark, as a path in it.
     pub(crate) fn files(&self) -> BTreeSet<String> {
         let root = self.path("outputs");
         let mut found = BTreeSet::new();
@@ -143,8 +143,11 @@ impl Stage {
                 let path = entry.unwrap().path();
                 if path.is_dir() {
                     folders.push(path);
-                } else if !path.ends_with("index.html") {
-                    found.insert(path.strip_prefix(&root).unwrap().to_str().unwrap().to_owned());
+                    continue;
+                }
+                let name = path.strip_prefix(&root).unwrap().to_str().unwrap();
+                if !path.ends_with("index.html") && !name.starts_with(".nightreel-last-") {
+                    found.insert(name.to_owned());
                 }
             }
         }

@@ -232,9 +232,9 @@ fn locked(seen: &mut Seen) {
     let ended = held(&night, Duration::from_secs(4));
     assert_eq!(ended.code(), 0, "{ended}");
     seen.judge(&night);
-    // Longer than the 10 s that a writer waits.
+    // Longer than the 10 s that a writer waits, from when it has something to write.
     let night = Night::new(6, SLOW);
-    let ended = held(&night, Duration::from_secs(12));
+    let ended = held(&night, Duration::from_secs(16));
     assert_eq!(ended.code(), 1, "{ended}");
     assert!(format!("{}{}", ended.out, ended.err).contains("locked"), "{ended}");
     night.ends(0, &[]);

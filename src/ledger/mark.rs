@@ -10,6 +10,8 @@ use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
+use sqlx::SqliteExecutor;
+
 use super::error::{Error, Result};
 use super::{AttemptId, Ledger, open};
 
@@ -18,14 +20,14 @@ const WIDTH: usize = 20;
 
 /// The open files, each with what it says. A mark that cannot be kept is said once, and stops nothing.
 #[derive(Debug, Default)]
-pub(super) struct Mark(Mutex<Vec<(File, i64)>>);
+pub(super) struct Marks(Mutex<Vec<(File, i64)>>);
 
-impl Mark {
+impl Marks {
     /// Opens the mark of a ledger, making it where there is none.
     pub(super) fn open(ledger: &Path) -> Self {
-        let mark = Self::default();
-        mark.keep(&open::mark_of(ledger));
-        mark
+        let marks = Self::default();
+        marks.keep(&open::mark_of(ledger));
+        marks
     }
 
     /// Keeps one more file, making it where there is none.
@@ -74,18 +76,15 @@ impl Ledger {
             return Ok(());
         };
         let began = read(&mark);
-        let has = sqlx::query_scalar("SELECT coalesce(max(id), 0) FROM attempts")
-            .fetch_one(self.readers())
-            .await
-            .map_err(Error::on("looking for its last attempt"))?;
-        require(&self.path, &mark, began, has)
+        let has = last_attempt(self.readers()).await?;
+        behind(&self.path, &mark, began, has).map_or(Ok(()), Err)
     }
 
     /// Notes the attempts of this run in `outputs` too, which [`Ledger::require_begun`] reads. There
     /// must have been a run.
     pub async fn mark_too(&self, outputs: &Path) -> Result<()> {
-        if let (Some(path), Some(mark)) = (self.mark_in(outputs).await?, &self.mark) {
-            mark.keep(&path);
+        if let (Some(path), Some(marks)) = (self.mark_in(outputs).await?, &self.marks) {
+            marks.keep(&path);
         }
         Ok(())
     }
@@ -101,15 +100,19 @@ impl Ledger {
     }
 }
 
-/// Refuses a ledger whose last attempt is `has` where a later one was begun. `began` must have been
-/// read first: a run beside this process may begin one at any time.
-pub(super) fn require(ledger: &Path, mark: &Path, began: Option<i64>, has: i64) -> Result<()> {
-    match began {
-        Some(began) if began > has => {
-            Err(Error::Behind { path: ledger.to_owned(), mark: mark.to_owned(), has, began })
-        }
-        _ => Ok(()),
-    }
+/// Why a ledger whose last attempt is `has` is refused where a later one was begun. `began` must have
+/// been read first: a run beside this process may begin one at any time.
+pub(super) fn behind(ledger: &Path, mark: &Path, began: Option<i64>, has: i64) -> Option<Error> {
+    let began = began.filter(|began| *began > has)?;
+    Some(Error::Behind { path: ledger.to_owned(), mark: mark.to_owned(), has, began })
+}
+
+/// The number of the last attempt, 0 where there is none.
+pub(super) async fn last_attempt(executor: impl SqliteExecutor<'_>) -> Result<i64> {
+    sqlx::query_scalar("SELECT coalesce(max(id), 0) FROM attempts")
+        .fetch_one(executor)
+        .await
+        .map_err(Error::on("looking for its last attempt"))
 }
 
 /// What a mark says; a file that says nothing is as good as none.

@@ -38,7 +38,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use futures_util::future::BoxFuture;
 use sqlx::sqlite::SqlitePool;
 
-use mark::Mark;
+use mark::Marks;
 use tally::Tally;
 use writer::{Connections, Tx, Writer};
 
@@ -83,7 +83,7 @@ pub struct Ledger {
     connections: Connections,
     tally: Arc<Mutex<Tally>>,
     fence: Arc<Mutex<Option<i64>>>,
-    mark: Option<Arc<Mark>>,
+    marks: Option<Arc<Marks>>,
     behind: Option<Arc<Error>>,
 }
 
@@ -98,8 +98,8 @@ impl Ledger {
             .await?
             .ok_or_else(|| Error::Missing { what: "schema".to_owned() })?;
         let connections = Connections { readers, writer: Some(writer) };
-        let mark = Some(Arc::new(Mark::open(path)));
-        Ok(Self { path: path.into(), connections, tally, fence, mark, behind: None })
+        let marks = Some(Arc::new(Marks::open(path)));
+        Ok(Self { path: path.into(), connections, tally, fence, marks, behind: None })
     }
 
     /// Whether there is a ledger's file. That nobody knows, since its folder lets nobody look, is an
@@ -113,7 +113,7 @@ impl Ledger {
         if !Self::exists(path)? {
             return Ok(None);
         }
-        let Some((readers, is_current)) = open::readers(path).await? else {
+        let Some((readers, behind)) = open::readers(path).await? else {
             return Ok(None);
         };
         Ok(Some(Self {
@@ -121,8 +121,8 @@ impl Ledger {
             connections: Connections { readers, writer: None },
             tally: Arc::default(),
             fence: Arc::default(),
-            mark: None,
-            behind: is_current.err().map(Arc::new),
+            marks: None,
+            behind: behind.map(Arc::new),
         }))
     }
 

@@ -66,8 +66,9 @@ pub(super) async fn writer(path: &Path) -> Result<SqliteConnection> {
     require_sqlite(&mut connection).await?;
     let version = version(path, &mut connection).await?;
     require_wal(path, &mut connection).await?;
-    let began = mark::read(&mark_of(path));
-    mark::require(path, &mark_of(path), began, last_attempt(version, &mut connection).await?)?;
+    if let Some(behind) = behind(path, version, &mut connection).await? {
+        return Err(behind);
+    }
     if unclean {
         quick_check(path, &mut connection).await?;
     }
@@ -79,9 +80,9 @@ pub(super) async fn writer(path: &Path) -> Result<SqliteConnection> {
 }
 
 /// Readers beside the writer; they never make or change anything. `None` where the file holds no
-/// ledger yet, because its first start was interrupted. Beside them, whether the ledger lacks what was
-/// begun: it may be looked at all the same.
-pub(super) async fn readers(path: &Path) -> Result<Option<(SqlitePool, Result<()>)>> {
+/// ledger yet, because its first start was interrupted. Beside them, what says that the ledger lacks
+/// what was begun: it may be looked at all the same.
+pub(super) async fn readers(path: &Path) -> Result<Option<(SqlitePool, Option<Error>)>> {
     refuse_lost_file(path)?;
     access::require(path, Access::Read)?;
     roll_back(path).await?;
@@ -93,17 +94,14 @@ pub(super) async fn readers(path: &Path) -> Result<Option<(SqlitePool, Result<()
         .map_err(|source| explain(path, source))?;
     let mut connection = pool.acquire().await.map_err(Error::on("opening it for reading"))?;
     let version = version(path, &mut connection).await?;
-    let mark = mark_of(path);
-    let began = mark::read(&mark);
-    let has = last_attempt(version, &mut connection).await?;
-    let is_current = mark::require(path, &mark, began, has);
+    let behind = behind(path, version, &mut connection).await?;
     drop(connection);
     if version > 0 {
-        return Ok(Some((pool, is_current)));
+        return Ok(Some((pool, behind)));
     }
     pool.close().await;
     // Nothing in it is nothing to look at: then what it lacks is all there is to say.
-    is_current.map(|()| None)
+    behind.map_or(Ok(None), Err)
 }
 
 /// How the file is read: beside its owner as a rule. SQLite makes two files for that; where nobody may
@@ -168,15 +166,16 @@ fn make(path: &Path) -> Result<()> {
     }
 }
 
-/// The number of the last attempt, 0 where there is none.
-async fn last_attempt(version: i64, connection: &mut SqliteConnection) -> Result<i64> {
-    if version == 0 {
-        return Ok(0);
-    }
-    sqlx::query_scalar("SELECT coalesce(max(id), 0) FROM attempts")
-        .fetch_one(connection)
-        .await
-        .map_err(Error::on("looking for its last attempt"))
+/// What the mark beside the ledger says of it. An empty file has no attempts to be asked for.
+async fn behind(
+    path: &Path,
+    version: i64,
+    connection: &mut SqliteConnection,
+) -> Result<Option<Error>> {
+    let mark = mark_of(path);
+    let began = mark::read(&mark);
+    let has = if version == 0 { 0 } else { mark::last_attempt(connection).await? };
+    Ok(mark::behind(path, &mark, began, has))
 }
 
 /// The file with the number of the last attempt that was begun.

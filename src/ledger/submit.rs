@@ -89,8 +89,8 @@ impl Ledger {
     /// Commits the intent of a POST and reserves its price, in one transaction.
     pub async fn begin_attempt(&self, new: NewAttempt) -> Result<Begun> {
         let begun = self.write(|tx| Box::pin(async move { begin(tx, new).await })).await?;
-        if let (Begun::Intent(intent), Some(mark)) = (&begun, &self.mark) {
-            mark.note(intent.attempt);
+        if let (Begun::Intent(intent), Some(marks)) = (&begun, &self.marks) {
+            marks.note(intent.attempt);
         }
         Ok(begun)
     }

@@ -2,6 +2,8 @@
 
 use std::process::Command;
 
+use rustix::process::Signal;
+
 use crate::api::Api;
 use crate::story::Story;
 
@@ -141,7 +143,7 @@ fn a_state_folder_that_went_back_whole_is_refused_while_what_it_forgot_is_in_fli
     let kill_at = |wanted: usize, concurrency: &str| {
         let mut running = story.run(&api).with(["--concurrency", concurrency]).start();
         assert!(running.until(|| charges() >= wanted));
-        running.signal(rustix::process::Signal::KILL);
+        running.signal(Signal::KILL);
         running.end();
     };
     kill_at(1, "1");

@@ -242,6 +242,7 @@ enum Applied {
 fn again(error: &Error) -> Error {
     match error {
         Error::Fenced => Error::Fenced,
+        Error::NotDurable { reason } => Error::NotDurable { reason: reason.clone() },
         other => Error::NotDurable { reason: other.to_string() },
     }
 }

@@ -93,7 +93,10 @@ async fn nobody_is_told_of_success_when_the_commit_fails() {
     let row = |key: &str| desk.ledger.enqueue(desk.batch, vec![new_job(key)]);
     let (one, bomb) = join(row("one"), row("bomb")).await;
     for made in [one, bomb] {
-        assert!(matches!(made, Err(Error::NotDurable { .. })), "{made:?}");
+        let error = made.unwrap_err();
+        assert!(matches!(error, Error::NotDurable { .. }), "{error:?}");
+        let told = error.to_string();
+        assert_eq!(told.matches("could not make a change durable").count(), 1, "{told}");
     }
     assert_eq!(desk.view().await.tally.total(), 0);
     row("later").await.unwrap();
